@@ -1,0 +1,253 @@
+"""A COCO detector -> the project's nine classes, without forgetting the vehicles it knows.
+
+    python train.py --weights yolo26n.pt --data OUT --manifest dataset.toml --save RUN --minutes 60 [--steps N]
+
+The class branch keeps its COCO rows for people and vehicles; new classes begin as the mean of all rows with a low bias.
+An own loop, not the library's trainer, because: the frozen layers run without gradients in bfloat16, which on a CPU is
+most of the speed; and the schedule follows the clock (or a number of steps), so that a run on a shared machine ends
+when it should, with its learning rate at zero.
+"""
+
+import argparse
+import copy
+import json
+import math
+import sys
+import time
+import tomllib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import quiet_ultralytics  # noqa: F401  must come before ultralytics
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+from ultralytics import YOLO
+from ultralytics.cfg import get_cfg
+from ultralytics.data.dataset import YOLODataset
+from ultralytics.utils import DEFAULT_CFG
+from ultralytics.utils.loss import E2ELoss
+
+COCO_ROW_BIAS_DROP = 2.0  # a new class begins e^2 times rarer than the mean COCO class
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that shapes the run."""
+
+    imgsz: int = 480
+    batch: int = 16
+    lr: float = 8e-4
+    lr_backbone_factor: float = 0.15
+    weight_decay: float = 5e-4
+    freeze: int = 11  # layers 0..10: the backbone
+    unfreeze_from: int = 11  # once `unfreeze_at` of the run is over, layers from here on learn too
+    unfreeze_at: float = 1.0
+    warmup_steps: int = 80
+    mosaic_until: float = 0.85  # share of the run
+    ema: float = 0.996
+    one2many: float = 0.5  # weight of the head that needs NMS; the NMS-free head has the rest
+    seed: int = 0
+
+
+def with_classes(model: nn.Module, names: list[str]) -> nn.Module:
+    """The detector with its class branch cut to `names`, rows copied where COCO has the class."""
+    head = model.model[-1]
+    coco = {name: index for index, name in model.names.items()}
+    for branch in (head.cv3, head.one2one_cv3):
+        for level in branch:
+            old = level[-1]
+            new = nn.Conv2d(old.in_channels, len(names), 1)
+            with torch.no_grad():
+                for row, name in enumerate(names):
+                    known = name in coco
+                    weight = old.weight[coco[name]] if known else old.weight.mean(0)
+                    bias = old.bias[coco[name]] if known else old.bias.mean() - COCO_ROW_BIAS_DROP
+                    new.weight[row], new.bias[row] = weight, bias
+            level[-1] = new
+    head.nc, head.no = len(names), len(names) + 4 * head.reg_max
+    model.nc = len(names)
+    model.yaml = {**model.yaml, "nc": len(names)}
+    model.names = dict(enumerate(names))
+    return model
+
+
+def freeze(model: nn.Module, below: int) -> None:
+    """Stop the layers below `below` from learning, their batch statistics included."""
+    for index, layer in enumerate(model.model):
+        layer.train(index >= below)
+        for parameter in layer.parameters():
+            parameter.requires_grad_(index >= below)
+
+
+def forward(model: nn.Module, images: torch.Tensor, frozen: int) -> Any:
+    """The model's output in training, the first `frozen` layers without a graph; bfloat16 where it is safe."""
+    kept: list[Any] = []
+    x: Any = images
+    with torch.autocast(images.device.type, dtype=torch.bfloat16):
+        for index, layer in enumerate(model.model):
+            if layer.f != -1:
+                x = kept[layer.f] if isinstance(layer.f, int) else [x if j == -1 else kept[j] for j in layer.f]
+            with torch.set_grad_enabled(index >= frozen):
+                x = layer(x)
+            kept.append(x if index in model.save else None)
+    return x
+
+
+def as_float(preds: Any) -> Any:
+    """The predictions with every tensor in float32, for the loss."""
+    if isinstance(preds, dict):
+        return {key: as_float(value) for key, value in preds.items()}
+    if isinstance(preds, list):
+        return [as_float(value) for value in preds]
+    return preds.float()
+
+
+def dataset(listing: Path, names: list[str], recipe: Recipe) -> YOLODataset:
+    """Augmented training pictures, decoded once and kept in memory."""
+    hyp = get_cfg(DEFAULT_CFG, {"scale": 0.5, "fliplr": 0.5, "mosaic": 0.8, "degrees": 2.0})
+    data = {"names": dict(enumerate(names)), "channels": 3}
+    return YOLODataset(
+        img_path=str(listing), data=data, task="detect", imgsz=recipe.imgsz, augment=True, hyp=hyp, cache="ram"
+    )
+
+
+def batches(pictures: YOLODataset, recipe: Recipe, workers: int) -> DataLoader:
+    """One shuffled pass over the pictures."""
+    return DataLoader(
+        pictures,
+        batch_size=recipe.batch,
+        shuffle=True,
+        num_workers=workers,
+        collate_fn=YOLODataset.collate_fn,
+        drop_last=True,
+    )
+
+
+def optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """AdamW; no decay on biases and batch norm; the backbone learns slowly when it learns."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for index, layer in enumerate(model.model):
+        factor = recipe.lr_backbone_factor if index < recipe.freeze else 1.0
+        for parameter in layer.parameters():
+            decay = recipe.weight_decay if parameter.ndim > 1 else 0.0
+            groups.setdefault((factor, decay), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {"params": params, "weight_decay": decay, "factor": factor}
+            for (factor, decay), params in groups.items()
+        ],
+        lr=recipe.lr,
+        betas=(0.9, 0.999),
+    )
+
+
+def save(path: Path, ema: nn.Module, notes: dict[str, Any]) -> None:
+    """Write a checkpoint that ultralytics reads: half precision, nothing but the model and the notes."""
+    model = copy.deepcopy(ema).half().eval()
+    model.criterion = None
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    torch.save({"model": model, "train_args": notes, "license": "AGPL-3.0"}, path)
+
+
+@torch.no_grad()
+def average(ema: nn.Module, model: nn.Module, keep: float) -> None:
+    """Move the running average towards the model."""
+    for slow, fast in zip(ema.state_dict().values(), model.state_dict().values(), strict=True):
+        if slow.dtype.is_floating_point:
+            slow.lerp_(fast, 1 - keep)
+        else:
+            slow.copy_(fast)
+
+
+def progress(start: float, step: int, minutes: float, steps: int | None) -> float:
+    """Share of the run that is over: by steps where they are given, else by the clock."""
+    return step / steps if steps else (time.monotonic() - start) / (60 * minutes)
+
+
+def run(args: argparse.Namespace, recipe: Recipe) -> Iterator[dict[str, Any]]:
+    """Train; yields a report per epoch."""
+    torch.manual_seed(recipe.seed)
+    names: list[str] = tomllib.loads(args.manifest.read_text())["classes"]
+    model = YOLO(args.weights).model.float()
+    model = model if list(model.names.values()) == names else with_classes(model, names)
+    model.args = get_cfg(DEFAULT_CFG, {"epochs": 1})
+    ema = copy.deepcopy(model).eval()
+    save(args.save / "start.pt", ema, asdict(recipe))
+    for parameter in model.parameters():
+        parameter.requires_grad_(True)
+    adam, loss_of = optimiser(model, recipe), E2ELoss(model)
+    loss_of.o2m, loss_of.o2o = recipe.one2many, 1 - recipe.one2many
+    frozen = recipe.freeze
+    freeze(model, frozen)
+    pictures = dataset(args.data / "train.txt", names, recipe)
+    loader = batches(pictures, recipe, args.workers)
+    start, step, epoch, mosaic, done = time.monotonic(), 0, 0, True, 0.0
+    while done < 1:
+        sums, count, began = torch.zeros(3), 0, time.monotonic()
+        for batch in loader:
+            done = progress(start, step, args.minutes, args.steps)
+            if done >= 1:
+                break
+            if mosaic and done >= recipe.mosaic_until:
+                pictures.close_mosaic(get_cfg(DEFAULT_CFG, {"scale": 0.3, "fliplr": 0.5}))
+                mosaic = False
+                break
+            if done >= recipe.unfreeze_at and frozen > recipe.unfreeze_from:
+                frozen = recipe.unfreeze_from
+                freeze(model, frozen)
+            warm = min(1.0, (step + 1) / recipe.warmup_steps)
+            rate = recipe.lr * warm * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
+            for group in adam.param_groups:
+                group["lr"] = rate * group["factor"]
+            images = batch["img"].float().div_(255).to(memory_format=torch.channels_last)
+            preds = as_float(forward(model, images, frozen))
+            loss, items = loss_of(preds, batch)
+            adam.zero_grad(set_to_none=True)
+            (loss.sum() / recipe.batch).backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 10.0)
+            adam.step()
+            average(ema, model, min(recipe.ema, (1 + step) / (10 + step)))
+            step, count = step + 1, count + 1
+            sums += torch.stack([value.float() for value in items.values()])
+            if step % 25 == 0:
+                rate_s = (time.monotonic() - began) / count / recipe.batch
+                print(f"step {step} done {done:.3f} loss {(sums / count).tolist()} {rate_s:.3f} s/picture",
+                      file=sys.stderr, flush=True)
+        epoch += 1
+        notes = {**asdict(recipe), "steps": step, "epochs": epoch, "pictures": len(pictures)}
+        save(args.save / "last.pt", ema, notes)
+        save(args.save / f"epoch_{epoch}.pt", ema, notes)
+        yield {**notes, "loss": (sums / max(count, 1)).tolist(), "minutes": (time.monotonic() - start) / 60}
+        loader = batches(pictures, recipe, args.workers)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Train and write checkpoints and a log."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--manifest", type=Path, required=True)
+    parser.add_argument("--save", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--steps", type=int, help="exactly so many steps instead of minutes")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=1)
+    for key, value in asdict(Recipe()).items():
+        parser.add_argument(f"--{key.replace('_', '-')}", type=type(value), default=value)
+    args = parser.parse_args(argv)
+    torch.set_num_threads(args.threads)
+    args.save.mkdir(parents=True, exist_ok=True)
+    recipe = Recipe(**{key: getattr(args, key) for key in asdict(Recipe())})
+    with (args.save / "log.jsonl").open("a") as log:
+        for report in run(args, recipe):
+            log.write(json.dumps(report) + "\n")
+            log.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,138 @@
+"""The Protocols: what has more than one implementation, and nothing else.
+
+Each is kept honest by one contract suite in tests/contracts that every implementation runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+from patrolvision.types import (
+    Detections,
+    Finding,
+    Frame,
+    FrameCounts,
+    Image,
+    Incident,
+    Look,
+    ModelRelease,
+    Observation,
+    OutboxMessage,
+    Ticket,
+)
+
+
+class FrameSource(Protocol):
+    """Footage with its telemetry, as Frames in order of time.
+
+    frames() yields only the frames to analyse; what was read but not yielded is in counts, by reason.
+    A source is opened by its factory, so that a bad file fails before any work is done.
+    """
+
+    @property
+    def duration_s(self) -> float | None:
+        """Length of the footage; None for a live stream."""
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """Width and height of the upright pictures, in pixels."""
+
+    def frames(self) -> Iterator[Frame]:
+        """The frames to analyse; raises MediaError or TelemetryError where the media breaks."""
+
+    def counts(self) -> FrameCounts:
+        """What became of every frame read so far."""
+
+    def close(self) -> None:
+        """Release the media; may be called more than once."""
+
+
+class Detector(Protocol):
+    """Pictures in, boxes out; no memory of earlier pictures."""
+
+    @property
+    def release(self) -> ModelRelease:
+        """Which weights these are; classes and thresholds come from here."""
+
+    def detect(self, images: Sequence[Image]) -> list[Detections]:
+        """One Detections per picture (H, W, 3) uint8 BGR, sizes may differ, in the order given.
+
+        Boxes are in pixels of the picture given, already above the release's thresholds, NMS done.
+        """
+
+    def close(self) -> None:
+        """Release the engine."""
+
+
+class Tracker(Protocol):
+    """The memory of one stream: gives the same thing the same track_id in successive frames."""
+
+    def update(self, detections: Detections, frame: Frame) -> Detections:
+        """The same detections in the same order with track_id set (-1: not confirmed)."""
+
+
+class Rule(Protocol):
+    """One kind of hazard: turns what was observed into claims."""
+
+    def findings(self, observations: Sequence[Observation]) -> list[Finding]:
+        """The claims these observations support, in the order of the observations."""
+
+
+class StoreTransaction(Protocol):
+    """Everything that must happen together around a place; committed when its context ends well."""
+
+    def claim(self, places: Sequence[tuple[float, float]]) -> None:
+        """Hold the neighbourhoods of these (lat_deg, lon_deg) until the transaction ends."""
+
+    def observations_near(
+        self, class_names: Sequence[str], lat_deg: float, lon_deg: float, radius_m: float
+    ) -> list[Observation]:
+        """Stored observations of these classes within radius_m, exactly."""
+
+    def incidents_near(
+        self, category: str, lat_deg: float, lon_deg: float, radius_m: float
+    ) -> list[Incident]:
+        """Stored incidents of the category within radius_m, exactly."""
+
+    def add_observations(self, observations: Sequence[Observation]) -> int:
+        """Store those whose id is new or whose content differs; how many that were."""
+
+    def save_incidents(self, incidents: Sequence[Incident]) -> None:
+        """Insert or replace by id."""
+
+    def save_tickets(self, tickets: Sequence[Ticket]) -> None:
+        """Insert or replace by id; history only ever grows."""
+
+    def tickets_of(self, incident_ids: Sequence[str]) -> dict[str, Ticket]:
+        """incident id -> its ticket, for those that have one."""
+
+    def add_looks(self, looks: Sequence[Look]) -> int:
+        """Store the looks whose id is new; how many that were."""
+
+    def enqueue(self, messages: Sequence[OutboxMessage]) -> None:
+        """Put messages into the outbox; an id that is already there is left as it is."""
+
+
+class IncidentStore(Protocol):
+    """What survives: observations, looks, incidents, tickets, missions, the outbox."""
+
+    def transaction(self) -> AbstractContextManager[StoreTransaction]:
+        """All or nothing; serialised against other writers around the same places."""
+
+    def observations(self) -> Iterator[Observation]:
+        """All observations, by first_seen and id."""
+
+    def incidents(self) -> Iterator[Incident]:
+        """All incidents, by first_seen and id."""
+
+    def tickets(self) -> Iterator[Ticket]:
+        """All tickets, by first history time and id."""
+
+    def looks_since(self, at: datetime) -> Iterator[Look]:
+        """Looks that end at or after the instant, by start and id."""
+
+    def close(self) -> None:
+        """Release the connections."""
