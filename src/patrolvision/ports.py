@@ -87,18 +87,24 @@ class StoreTransaction(Protocol):
     def claim(self, places: Sequence[tuple[float, float]]) -> None:
         """Hold the neighbourhoods of these (lat_deg, lon_deg) until the transaction ends."""
 
-    def observations_near(
-        self, class_names: Sequence[str], lat_deg: float, lon_deg: float, radius_m: float
-    ) -> list[Observation]:
-        """Stored observations of these classes within radius_m, exactly."""
+    def add_observations(self, observations: Sequence[Observation]) -> int:
+        """Store those whose id is new or whose content differs; how many that were."""
+
+    def save_findings(self, findings: Sequence[Finding]) -> None:
+        """Insert or replace by id; their observations must be stored already."""
+
+    def findings_near(
+        self, category: str, lat_deg: float, lon_deg: float, radius_m: float
+    ) -> list[Finding]:
+        """Stored findings of the category, with their observations, within radius_m, exactly."""
 
     def incidents_near(
         self, category: str, lat_deg: float, lon_deg: float, radius_m: float
     ) -> list[Incident]:
         """Stored incidents of the category within radius_m, exactly."""
 
-    def add_observations(self, observations: Sequence[Observation]) -> int:
-        """Store those whose id is new or whose content differs; how many that were."""
+    def incidents_with(self, observation_ids: Sequence[str]) -> list[Incident]:
+        """Stored incidents that hold any of these observations."""
 
     def save_incidents(self, incidents: Sequence[Incident]) -> None:
         """Insert or replace by id."""
@@ -111,6 +117,9 @@ class StoreTransaction(Protocol):
 
     def add_looks(self, looks: Sequence[Look]) -> int:
         """Store the looks whose id is new; how many that were."""
+
+    def looks_near(self, lat_deg: float, lon_deg: float, radius_m: float) -> list[Look]:
+        """Stored looks whose bounding box comes within radius_m of the place."""
 
     def enqueue(self, messages: Sequence[OutboxMessage]) -> None:
         """Put messages into the outbox; an id that is already there is left as it is."""

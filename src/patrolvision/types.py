@@ -24,7 +24,7 @@ LensModel = Literal["brown", "fisheye"]
 Platform = Literal["car", "drone"]
 Category = Literal["litter", "illegal_parking", "open_fire"]
 IncidentStatus = Literal["new", "existing", "removed", "dismissed"]
-IncidentKind = Literal["enforce", "warning", "review"]
+IncidentKind = Literal["enforce", "warning", "review", "watch"]
 TicketState = Literal[
     "reported", "filed", "dispatched", "handling", "feedback", "verified", "closed", "rejected"
 ]
@@ -369,7 +369,8 @@ class Finding:
     """A rule's claim about one observation; its id is derived from its evidence.
 
     kind: enforce (may become a ticket), warning (a warning-phase zone: never a crew's ticket),
-    review (doubtful: a person decides).
+    review (doubtful: a person decides), watch (not yet a hazard: a vehicle within its grace time;
+    kept so that a later sight can prove the dwell, shown to nobody).
     """
 
     id: str

@@ -215,9 +215,10 @@ def add_teacher(
     added: Counter[str] = Counter()
     for name in names:
         source = sources[name.split("__")[0]]
-        least = source.get("teacher_min_confidence", teacher["min_confidence"])
         image = out / "images" / f"{name}.jpg"
-        result = model.predict(image, imgsz=640, conf=least, verbose=False)[0]
+        result = model.predict(
+            image, imgsz=teacher["imgsz"], conf=teacher["min_confidence"], verbose=False
+        )[0]
         height, width = result.orig_shape
         drawn = read_labels(
             out / "drawn" / f"{name}.txt", (width, height), {i: i for i in range(len(classes))}
