@@ -1,0 +1,73 @@
+"""Export report, evaluation, counts and training log -> card.json of a release.
+
+    python write_card.py --manifest dataset.toml --export export.json --thresholds '{"litter": 0.4}' --out card.json
+        [--metrics eval.json …] [--counts counts.json] [--log log.jsonl] [--created DATE] [--status provisional]
+"""
+
+import argparse
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+
+def trained_on(manifest: dict[str, Any], counts: dict[str, Any]) -> list[dict[str, Any]]:
+    """Sources with licence and counts, those for tests only marked as such."""
+    rows = []
+    for source in manifest["source"]:
+        row = {key: source[key] for key in ("name", "origin", "licence")}
+        for part in ("train", "val"):
+            row[part] = counts.get("drawn", {}).get(part, {}).get(source["name"], {"pictures": 0})
+        rows.append(row)
+    return rows
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write the card."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--manifest", type=Path, required=True)
+    parser.add_argument("--export", type=Path, required=True)
+    parser.add_argument("--thresholds", type=json.loads, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--metrics", type=Path, nargs="*", default=[], help="name=eval.json is named by its stem")
+    parser.add_argument("--counts", type=Path)
+    parser.add_argument("--log", type=Path)
+    parser.add_argument("--created", default="")
+    parser.add_argument("--name", default="patrol-n")
+    parser.add_argument("--version", default="0.1.0")
+    parser.add_argument("--status", default="released")
+    args = parser.parse_args(argv)
+    manifest = tomllib.loads(args.manifest.read_text())
+    exported = json.loads(args.export.read_text())
+    counts = json.loads(args.counts.read_text()) if args.counts else {}
+    log = args.log.read_text().splitlines() if args.log else []
+    card = {
+        "name": args.name,
+        "version": args.version,
+        "status": args.status,
+        "task": "detect",
+        "classes": manifest["classes"],
+        "input": {"width": 640, "height": 640, "letterbox": True, "colour": "RGB", "scale": 255,
+                  "pad_value": 114, "dynamic": ["batch", "height", "width"], "multiple_of": 32},
+        "output": exported["output"],
+        "output_layout": "[batch, 4 + classes, anchors]: centre x, centre y, width, height in input pixels; scores 0..1",
+        "stride": 32,
+        "thresholds": args.thresholds,
+        "nms_iou": 0.6,
+        "files": exported["files"],
+        "export_difference": exported.get("export_difference", []),
+        "trained_on": trained_on(manifest, counts),
+        "teacher": {**manifest["teacher"], "boxes": counts.get("teacher_boxes", {})},
+        "hyper_parameters": json.loads(log[-1]) if log else {},
+        "metrics": {path.stem: json.loads(path.read_text()) for path in args.metrics},
+        "created": args.created,
+        "licence": "AGPL-3.0",
+        "parent": "yolo26n COCO (AGPL-3.0)",
+        "suits": ["car", "drone"],
+    }
+    args.out.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
