@@ -1,0 +1,1 @@
+"""Pure mathematics of places: geodesy, attitude, lens, ground, projection and fits; numpy only."""
