@@ -1,3 +1,3 @@
-"""patrolvision: from patrol cars' and drones' footage to geotagged tickets, each real-world problem counted once."""
+"""From patrol cars' and drones' footage to geotagged tickets, each problem counted once."""
 
 __version__ = "0.1.0"

@@ -28,8 +28,8 @@ from patrolvision.types import (
 class FrameSource(Protocol):
     """Footage with its telemetry, as Frames in order of time.
 
-    frames() yields only the frames to analyse; what was read but not yielded is in counts, by reason.
-    A source is opened by its factory, so that a bad file fails before any work is done.
+    frames() yields only the frames to analyse; what was read but not yielded is in counts, by
+    reason. A source is opened by its factory, so that a bad file fails before any work is done.
     """
 
     @property

@@ -1,7 +1,7 @@
 """Every value that travels, in the order in which it appears on the way from footage to ticket.
 
-Arrays per frame in the pixel world; one object per thing in the map world; geolocation is the crossing.
-All values are frozen and picklable and check their shape when they are born. Angles are degrees,
+Arrays per frame in the pixel world; one object per thing in the map world; geolocation is the
+crossing. All values are frozen and picklable and check their shape when they are born. Angles are degrees,
 distances metres, times aware datetimes; every coordinate is WGS-84 with latitude before longitude.
 The axes behind every angle are drawn in docs/frames.md.
 """
@@ -78,7 +78,7 @@ class TelemetrySample:
     """What a recorder wrote at one instant, untouched; None where the format does not say.
 
     heading/pitch/roll are the vehicle's; gimbal_* are the camera's own absolute angles.
-    alt_takeoff_m is a drone's height above its take-off point, height_m that above the ground below.
+    alt_takeoff_m is a drone's height above its take-off point, height_m above the ground below.
     """
 
     at: datetime
@@ -108,8 +108,8 @@ class TelemetrySample:
 class Pose:
     """Where the camera is and where its optical axis points, at one instant.
 
-    height_m is above the ground below. The sigmas are one standard deviation; sigma_position_m is per
-    axis, and it and sigma_heading_deg are mostly shared by a whole pass (a bias, not noise).
+    height_m is above the ground below. The sigmas are one standard deviation; sigma_position_m is
+    per axis, and it and sigma_heading_deg are mostly shared by a whole pass (a bias, not noise).
     """
 
     at: datetime
@@ -139,9 +139,7 @@ class Pose:
             self.sigma_roll_deg,
             self.sigma_height_m,
         )
-        _check(
-            all(np.isfinite(s) and s >= 0 for s in sigmas), f"sigmas must be >= 0, got {sigmas}"
-        )
+        _check(all(np.isfinite(s) and s >= 0 for s in sigmas), f"sigmas must be >= 0, got {sigmas}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +159,10 @@ class Lens:
     distortion: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        _check(self.width > 0 and self.height > 0, f"size must be > 0, got {self.width}x{self.height}")
+        _check(
+            self.width > 0 and self.height > 0,
+            f"size must be > 0, got {self.width}x{self.height}",
+        )
         _check(self.fx > 0 and self.fy > 0, f"focal lengths must be > 0, got {self.fx}, {self.fy}")
         allowed = (0, 4) if self.model == "fisheye" else (0, 4, 5, 8)
         _check(
@@ -235,10 +236,14 @@ class Detections:
     def __post_init__(self) -> None:
         n = len(self.xyxy)
         _check(self.xyxy.shape == (n, 4), f"xyxy must be (N, 4), got {self.xyxy.shape}")
-        _check(self.confidence.shape == (n,), f"confidence must be ({n},), got {self.confidence.shape}")
+        _check(
+            self.confidence.shape == (n,), f"confidence must be ({n},), got {self.confidence.shape}"
+        )
         _check(self.class_id.shape == (n,), f"class_id must be ({n},), got {self.class_id.shape}")
         if self.track_id is not None:
-            _check(self.track_id.shape == (n,), f"track_id must be ({n},), got {self.track_id.shape}")
+            _check(
+                self.track_id.shape == (n,), f"track_id must be ({n},), got {self.track_id.shape}"
+            )
 
     def __len__(self) -> int:
         return len(self.xyxy)
@@ -273,7 +278,7 @@ class FrameCounts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GeoPoint:
-    """A place on the ground and its error: cov_en_m2 is (2, 2), east then north, positive definite."""
+    """A place on the ground and its error: cov_en_m2 (2, 2), east then north, positive definite."""
 
     lat_deg: float
     lon_deg: float
@@ -339,7 +344,9 @@ class Observation:
         _check_aware(self.first_seen, "first_seen")
         _check_aware(self.last_seen, "last_seen")
         _check(self.last_seen >= self.first_seen, "last_seen must not be before first_seen")
-        _check(0.0 <= self.confidence <= 1.0, f"confidence must lie in [0, 1], got {self.confidence}")
+        _check(
+            0.0 <= self.confidence <= 1.0, f"confidence must lie in [0, 1], got {self.confidence}"
+        )
         _check(self.frames >= 1, f"frames must be >= 1, got {self.frames}")
 
 

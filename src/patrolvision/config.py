@@ -1,0 +1,234 @@
+"""What a user may set, checked where it comes in; impossible pairs are refused with the way out.
+
+The only file that reads environment variables (PATROLVISION_*). Everything below it takes values.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from patrolvision.errors import ConfigError
+from patrolvision.types import Mission
+
+PositiveFloat = Annotated[float, Field(gt=0)]
+
+
+def default_models_dir() -> Path:
+    """The models folder: PATROLVISION_MODELS, else that of the checkout, else ./models."""
+    named = os.environ.get("PATROLVISION_MODELS")
+    if named:
+        return Path(named)
+    checkout = Path(__file__).resolve().parents[2] / "models"
+    return checkout if checkout.is_dir() else Path("models")
+
+
+def default_sample_dir() -> Path:
+    """The sample_media folder: PATROLVISION_SAMPLES, else the checkout's, else ./sample_media."""
+    named = os.environ.get("PATROLVISION_SAMPLES")
+    if named:
+        return Path(named)
+    checkout = Path(__file__).resolve().parents[2] / "sample_media"
+    return checkout if checkout.is_dir() else Path("sample_media")
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Settings(_Frozen):
+    """How footage is analysed and where results go; the same for batch and live."""
+
+    out: Path = Path("patrolvision_out")
+    db: str | None = None  # SQLAlchemy URL; None: patrol.db inside out
+    model: str | None = None  # name, name@version or path; None: the production model
+    models_dir: Path = Field(default_factory=default_models_dir)
+    engine: Literal["auto", "openvino", "ultralytics"] = "auto"
+    precision: Literal["auto", "f32", "bf16"] = "auto"
+    tiling: Literal["auto", "on", "off"] = "auto"  # auto: for drone pictures wider than the net
+    analysis_fps: PositiveFloat | None = 5.0  # None: every frame
+    batch_size: Annotated[int, Field(ge=1, le=64)] = 4
+    executor: Literal["local", "processes", "ray"] = "local"
+    workers: Annotated[int, Field(ge=1)] | None = None  # of the processes executor
+    timezone: str = "UTC"  # of telemetry and zones that name none
+    zones: Path | None = None
+    grids: Path | None = None
+    clip: bool = True  # write an annotated clip per recording
+    pictures: bool = True  # write evidence pictures
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"{name!r} is not an IANA time zone such as Asia/Shanghai") from error
+        return name
+
+    @model_validator(mode="after")
+    def _possible_pairs(self) -> Settings:
+        if self.executor == "ray":
+            remedy = "use --executor processes, which spreads missions over this machine's cores"
+            if self.database_url.startswith("sqlite"):
+                raise ValueError(
+                    "the ray executor cannot share an SQLite file between machines: give --db "
+                    f"postgresql+psycopg://…, or {remedy}"
+                )
+            raise ValueError(f"this release has no ray executor: {remedy}")
+        return self
+
+    @property
+    def database_url(self) -> str:
+        """The store's address, by default an SQLite file in the output folder."""
+        return self.db or f"sqlite:///{self.out / 'patrol.db'}"
+
+
+class MissionEntry(_Frozen):
+    """One [[mission]] of a mission file; paths are relative to that file."""
+
+    id: str = Field(min_length=1, max_length=200)
+    media: str
+    stream_id: str | None = None
+    telemetry: Path | None = None
+    camera: Path | None = None
+    zones: Path | None = None
+    grids: Path | None = None
+    started_at: datetime | None = None
+    telemetry_timezone: str | None = None
+    clock_offset_s: float = 0.0
+
+    @field_validator("started_at")
+    @classmethod
+    def _aware(cls, at: datetime | None) -> datetime | None:
+        if at is not None and at.tzinfo is None:
+            raise ValueError("needs an offset, e.g. 2026-05-04T08:00:00+08:00")
+        return at
+
+    @field_validator("telemetry_timezone")
+    @classmethod
+    def _known_timezone(cls, name: str | None) -> str | None:
+        return None if name is None else Settings._known_timezone(name)
+
+    def mission(self, folder: Path) -> Mission:
+        """The Mission this entry describes, its paths resolved against the given folder."""
+
+        def resolved(path: Path | None) -> Path | None:
+            return None if path is None else folder / path
+
+        return Mission(
+            id=self.id,
+            media=str(folder / self.media),
+            stream_id=self.stream_id or self.id,
+            telemetry=resolved(self.telemetry),
+            camera=resolved(self.camera),
+            zones=resolved(self.zones),
+            grids=resolved(self.grids),
+            started_at=self.started_at,
+            telemetry_timezone=self.telemetry_timezone,
+            clock_offset_s=self.clock_offset_s,
+        )
+
+
+class MissionFile(_Frozen):
+    """A mission file: several recordings with their telemetry, camera, zones and grids."""
+
+    mission: list[MissionEntry] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _unique_ids(self) -> MissionFile:
+        seen: set[str] = set()
+        for entry in self.mission:
+            if entry.id in seen:
+                raise ValueError(f"mission id {entry.id!r} is given twice")
+            seen.add(entry.id)
+        return self
+
+
+class StreamEntry(_Frozen):
+    """One [[source]] of a watch file: a stream, or a file played at its own pace."""
+
+    id: str = Field(min_length=1, max_length=200)
+    url: str
+    camera: Path | None = None
+    telemetry: Path | None = None
+    started_at: datetime | None = None
+    telemetry_timezone: str | None = None
+    loop: bool = False  # play a file again from its start when it ends
+
+    _aware = field_validator("started_at")(MissionEntry._aware.__func__)  # type: ignore[attr-defined]
+
+
+class WatchFile(_Frozen):
+    """A watch file: [settings] as of the command line, and one [[source]] per stream."""
+
+    settings: Settings = Field(default_factory=Settings)
+    source: list[StreamEntry] = Field(min_length=1)
+    reconnect_min_s: PositiveFloat = 0.5
+    reconnect_max_s: PositiveFloat = 30.0
+    report_every_s: PositiveFloat = 10.0
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def _explained(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    what = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {what}" if where else what
+
+
+def checked(model: type[_Model], values: dict[str, Any], *, where: str) -> _Model:
+    """The values as a checked model; ConfigError naming `where` and the field that is wrong."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {_explained(error)}") from error
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not valid TOML ({error})") from error
+
+
+def load_missions(path: Path) -> list[Mission]:
+    """The missions of a mission file; ConfigError naming the file and the field that is wrong."""
+    file = checked(MissionFile, _read_toml(path), where=str(path))
+    return [entry.mission(path.parent) for entry in file.mission]
+
+
+def load_watch(path: Path) -> WatchFile:
+    """A watch file with its paths resolved against its folder; ConfigError names file and field."""
+    file = checked(WatchFile, _read_toml(path), where=str(path))
+    folder = path.parent
+
+    def resolved(entry: StreamEntry) -> StreamEntry:
+        url = entry.url if "://" in entry.url else str(folder / entry.url)
+        paths = {
+            name: folder / value
+            for name in ("camera", "telemetry")
+            if (value := getattr(entry, name)) is not None
+        }
+        return entry.model_copy(update={"url": url, **paths})
+
+    zones_and_grids = {
+        name: folder / value
+        for name in ("zones", "grids")
+        if (value := getattr(file.settings, name)) is not None
+    }
+    return file.model_copy(
+        update={
+            "source": [resolved(entry) for entry in file.source],
+            "settings": file.settings.model_copy(update=zones_and_grids),
+        }
+    )
