@@ -18,6 +18,7 @@ from patrolvision.types import (
     Image,
     Incident,
     Look,
+    MissionRecord,
     ModelRelease,
     Observation,
     OutboxMessage,
@@ -90,8 +91,8 @@ class StoreTransaction(Protocol):
     def add_observations(self, observations: Sequence[Observation]) -> int:
         """Store those whose id is new or whose content differs; how many that were."""
 
-    def save_findings(self, findings: Sequence[Finding]) -> None:
-        """Insert or replace by id; their observations must be stored already."""
+    def save_findings(self, findings: Sequence[Finding]) -> int:
+        """Insert or replace by id; how many changed. Their observations must be stored already."""
 
     def findings_near(
         self, category: str, lat_deg: float, lon_deg: float, radius_m: float
@@ -106,11 +107,11 @@ class StoreTransaction(Protocol):
     def incidents_with(self, observation_ids: Sequence[str]) -> list[Incident]:
         """Stored incidents that hold any of these observations."""
 
-    def save_incidents(self, incidents: Sequence[Incident]) -> None:
-        """Insert or replace by id."""
+    def save_incidents(self, incidents: Sequence[Incident]) -> int:
+        """Insert or replace by id; how many changed. An observation is in one incident a category."""
 
-    def save_tickets(self, tickets: Sequence[Ticket]) -> None:
-        """Insert or replace by id; history only ever grows."""
+    def save_tickets(self, tickets: Sequence[Ticket]) -> int:
+        """Insert or replace by id, one ticket an incident; how many changed. History only grows."""
 
     def tickets_of(self, incident_ids: Sequence[str]) -> dict[str, Ticket]:
         """incident id -> its ticket, for those that have one."""
@@ -121,8 +122,14 @@ class StoreTransaction(Protocol):
     def looks_near(self, lat_deg: float, lon_deg: float, radius_m: float) -> list[Look]:
         """Stored looks whose bounding box comes within radius_m of the place."""
 
-    def enqueue(self, messages: Sequence[OutboxMessage]) -> None:
-        """Put messages into the outbox; an id that is already there is left as it is."""
+    def enqueue(self, messages: Sequence[OutboxMessage]) -> int:
+        """Put messages into the outbox; how many were new. A known id is left as it is."""
+
+    def mission(self, mission_id: str) -> MissionRecord | None:
+        """What is known of a mission that is over; None if it never ended."""
+
+    def finish_mission(self, record: MissionRecord) -> None:
+        """Note that a mission is over, together with all that it found."""
 
 
 class IncidentStore(Protocol):
@@ -142,6 +149,9 @@ class IncidentStore(Protocol):
 
     def looks_since(self, at: datetime) -> Iterator[Look]:
         """Looks that end at or after the instant, by start and id."""
+
+    def mission(self, mission_id: str) -> MissionRecord | None:
+        """What is known of a mission that is over; None if it never ended."""
 
     def close(self) -> None:
         """Release the connections."""

@@ -474,3 +474,21 @@ class ModelRelease:
     def id(self) -> str:
         """name@version: what every observation carries."""
         return f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class MissionRecord:
+    """A mission that is over: its presence with the same digest means there is nothing left to do.
+
+    digest is over everything that shaped the result (media, telemetry, settings, model); counts are
+    what the summary says about it.
+    """
+
+    id: str
+    digest: str
+    state: Literal["done", "failed"]
+    counts: Mapping[str, int]
+    finished_at: datetime
+
+    def __post_init__(self) -> None:
+        _check_aware(self.finished_at, "finished_at")
