@@ -108,7 +108,7 @@ class StoreTransaction(Protocol):
         """Stored incidents that hold any of these observations."""
 
     def save_incidents(self, incidents: Sequence[Incident]) -> int:
-        """Insert or replace by id; how many changed. An observation is in one incident a category."""
+        """Insert or replace by id; how many changed. No two share an observation."""
 
     def save_tickets(self, tickets: Sequence[Ticket]) -> int:
         """Insert or replace by id, one ticket an incident; how many changed. History only grows."""
