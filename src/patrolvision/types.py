@@ -1,8 +1,9 @@
 """Every value that travels, in the order in which it appears on the way from footage to ticket.
 
 Arrays per frame in the pixel world; one object per thing in the map world; geolocation is the
-crossing. All values are frozen and picklable and check their shape when they are born. Angles are degrees,
-distances metres, times aware datetimes; every coordinate is WGS-84 with latitude before longitude.
+crossing. All values are frozen and picklable and check their shape when they are born. Angles are
+degrees, distances metres, times aware datetimes; every coordinate is WGS-84 with latitude before
+longitude.
 The axes behind every angle are drawn in docs/frames.md.
 """
 

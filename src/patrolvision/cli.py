@@ -1,0 +1,221 @@
+"""The command line: one sub-command per need, imports inside, no logic.
+
+Nothing heavy is imported before a sub-command runs, so that --help answers in a blink.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from patrolvision import __version__
+from patrolvision.errors import EXIT_CALL_IS_WRONG, EXIT_SOME_ITEMS_FAILED, CallError, ItemError
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from patrolvision import demo
+
+    return demo.main(args)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from patrolvision import batch
+
+    return batch.main(args)
+
+
+def _fuse(args: argparse.Namespace) -> int:
+    from patrolvision import fuse
+
+    return fuse.main(args)
+
+
+def _listing(args: argparse.Namespace) -> int:
+    from patrolvision import listing
+
+    return listing.main(args)
+
+
+def _detect(args: argparse.Namespace) -> int:
+    from patrolvision import peek
+
+    return peek.detect(args)
+
+
+def _locate(args: argparse.Namespace) -> int:
+    from patrolvision import peek
+
+    return peek.locate(args)
+
+
+def _telemetry(args: argparse.Namespace) -> int:
+    from patrolvision import peek
+
+    return peek.telemetry(args)
+
+
+def _watch(args: argparse.Namespace) -> int:
+    from patrolvision import live
+
+    return live.main(args)
+
+
+def _serve(args: argparse.Namespace) -> int:
+    from patrolvision.api import server
+
+    return server.main(args)
+
+
+def _simulate(args: argparse.Namespace) -> int:
+    from patrolvision import peek
+
+    return peek.simulate(args)
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from patrolvision import doctor
+
+    return doctor.main(args)
+
+
+def _add_analysis_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--zones", type=Path, metavar="Z.geojson", help="kerb rules")
+    parser.add_argument("--grids", type=Path, metavar="G.geojson", help="grid cells and segments")
+    parser.add_argument("--db", metavar="URL", help="SQLAlchemy URL (default: patrol.db in --out)")
+    parser.add_argument("--out", type=Path, default=Path("patrolvision_out"), metavar="DIR")
+    parser.add_argument("--model", metavar="NAME|PATH", help="default: the production model")
+    parser.add_argument("--models-dir", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--engine", choices=("auto", "openvino", "ultralytics"), default="auto")
+    parser.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto")
+    parser.add_argument(
+        "--analysis-fps", type=float, default=5.0, metavar="N", help="0: every frame (default 5)"
+    )
+    parser.add_argument("--tiling", choices=("auto", "on", "off"), default="auto")
+    parser.add_argument("--timezone", default="UTC", help="of telemetry and zones that name none")
+    parser.add_argument("--executor", choices=("local", "processes", "ray"), default="local")
+    parser.add_argument("--workers", type=int, help="of the processes executor")
+    parser.add_argument("--no-clip", action="store_true", help="write no annotated clip")
+    parser.add_argument("--no-pictures", action="store_true", help="write no evidence pictures")
+    parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="patrolvision",
+        description="From patrol cars' and drones' footage to geotagged tickets.",
+    )
+    parser.add_argument("--version", action="version", version=f"patrolvision {__version__}")
+    parser.add_argument("-v", "--verbose", action="count", default=0, help="log more")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    demo = commands.add_parser("demo", help="the main job on the project's own sample clips")
+    demo.add_argument("--out", type=Path, default=Path("demo_out"), metavar="DIR")
+    demo.add_argument("--samples", type=Path, metavar="DIR", help="default: sample_media")
+    demo.add_argument("--json", action="store_true")
+    demo.set_defaults(door=_demo)
+
+    run = commands.add_parser("run", help="recordings in, tickets out")
+    run.add_argument(
+        "media",
+        nargs="+",
+        type=Path,
+        help="videos, folders, photo folders or mission files (.toml)",
+    )
+    run.add_argument("--camera", type=Path, metavar="C.toml")
+    run.add_argument("--telemetry", type=Path, metavar="FILE")
+    run.add_argument("--started-at", metavar="ISO", help="instant of the first frame, with offset")
+    _add_analysis_options(run)
+    run.set_defaults(door=_run)
+
+    fuse = commands.add_parser("fuse", help="observations in, incidents and tickets out")
+    fuse.add_argument("observations", type=Path)
+    fuse.add_argument("--coverage", type=Path)
+    fuse.add_argument("--zones", type=Path)
+    fuse.add_argument("--grids", type=Path)
+    fuse.add_argument("--timezone", default="UTC", help="of zones that name none")
+    fuse.add_argument("--db", required=True, metavar="URL")
+    fuse.add_argument("--json", action="store_true")
+    fuse.set_defaults(door=_fuse)
+
+    for what in ("observations", "incidents", "tickets"):
+        listing = commands.add_parser(what, help=f"list what the store holds: {what}")
+        listing.add_argument("--db", required=True, metavar="URL")
+        listing.add_argument(
+            "--format", choices=("table", "json", "geojson", "csv"), default="table"
+        )
+        listing.set_defaults(door=_listing, what=what)
+
+    detect = commands.add_parser("detect", help="one JSON line per picture")
+    detect.add_argument("media", nargs="+", type=Path, help="pictures or folders of pictures")
+    detect.add_argument("--model", metavar="NAME|PATH")
+    detect.add_argument("--models-dir", type=Path, help=argparse.SUPPRESS)
+    detect.add_argument("--engine", choices=("auto", "openvino", "ultralytics"), default="auto")
+    detect.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto")
+    detect.add_argument("--tiling", choices=("on", "off"), default="off")
+    detect.add_argument("--conf", type=float, metavar="P", help="instead of the card's thresholds")
+    detect.set_defaults(door=_detect)
+
+    locate = commands.add_parser("locate", help="pixel and pose to a place with its error")
+    locate.add_argument("cases", type=Path, help="JSON lines")
+    locate.set_defaults(door=_locate)
+
+    telemetry = commands.add_parser("telemetry", help="any supported telemetry as samples")
+    telemetry.add_argument("file", type=Path)
+    telemetry.add_argument("--format", choices=("jsonl", "gpx"), default="jsonl")
+    telemetry.add_argument("--timezone", default="UTC", help="of telemetry that names none")
+    telemetry.set_defaults(door=_telemetry)
+
+    watch = commands.add_parser("watch", help="live streams, until a signal")
+    watch.add_argument("config", type=Path, metavar="CONFIG.toml")
+    watch.add_argument("--json", action="store_true")
+    watch.set_defaults(door=_watch)
+
+    serve = commands.add_parser("serve", help="the office: API and map page")
+    serve.add_argument("--db", required=True, metavar="URL")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, default=8000)
+    serve.set_defaults(door=_serve)
+
+    simulate = commands.add_parser("simulate", help="a city of observations whose truth is known")
+    simulate.add_argument("out", type=Path)
+    simulate.add_argument("--seed", type=int, default=0)
+    simulate.add_argument("--city", default="mixed", help="which preset (see docs/howto/fusion.md)")
+    simulate.set_defaults(door=_simulate)
+
+    doctor = commands.add_parser("doctor", help="what is installed, what works, what is missing")
+    doctor.add_argument("--json", action="store_true")
+    doctor.set_defaults(door=_doctor)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code. Foreseen errors are one line on standard error."""
+    args = build_parser().parse_args(argv)
+    levels = (logging.WARNING, logging.INFO, logging.DEBUG)
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=levels[min(args.verbose, 2)],
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    try:
+        return int(args.door(args))
+    except CallError as error:
+        sys.stderr.write(f"patrolvision: {error}\n")
+        return EXIT_CALL_IS_WRONG
+    except ItemError as error:
+        sys.stderr.write(f"patrolvision: {error}\n")
+        return EXIT_SOME_ITEMS_FAILED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        sys.stderr.write("patrolvision: stopped\n")
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Where missions run. Missions are distributed, never frames: trackers hold a stream's memory."""
