@@ -56,7 +56,7 @@ def camera_angles(
     """heading_deg, pitch_deg, roll_deg of a camera that is mounted on a vehicle.
 
     The vehicle's angles are heading clockwise from true north, pitch positive nose up, roll
-    positive right side down; the mount's are the camera's own on a vehicle that is level and heads north.
+    positive right side down; the mount's are the camera's own on a level vehicle that heads north.
     """
     body_from_camera = enu_from_camera(mount_yaw_deg, mount_pitch_deg, mount_roll_deg)
     return angles_of(enu_from_body(heading_deg, pitch_deg, roll_deg) @ body_from_camera)
