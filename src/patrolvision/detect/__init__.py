@@ -1,0 +1,1 @@
+"""Pictures in, boxes out: one file per engine, all sharing one letterbox and one decoding."""
