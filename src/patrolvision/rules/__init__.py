@@ -1,0 +1,1 @@
+"""Observations in, Findings out: litter, parking and fire, judged against zones and hours."""
