@@ -1,0 +1,149 @@
+"""Opening a database, and turning the engines' complaints into one sentence for the user.
+
+SQLite runs in WAL mode with synchronous NORMAL: whatever was committed survives the death of the
+process at any instant; a power cut may take back the last commits, never corrupt the file, and the
+missions they belonged to are then simply not finished and run again (docs/adr/0004-store.md).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import StaticPool
+
+from patrolvision.errors import StoreError
+
+BUSY_TIMEOUT_S = 30.0
+WRITING = "patrolvision_writing"
+
+SHARED_OBSERVATION = "refused: an observation may be in one incident of a category only"
+SECOND_TICKET = "refused: an incident has one ticket only"
+REASONS = {
+    "unable to open database file": "cannot be opened: is its folder there, and may you write it?",
+    "file is not a database": "is not a database: the file holds something else",
+    "database is locked": f"was held by another program for {BUSY_TIMEOUT_S:.0f} s",
+    "readonly database": "is read-only: give its file and folder write permission",
+    "disk is full": "has no room left: free disk space and run again, nothing half-done was kept",
+    "disk I/O error": "cannot be read or written: the disk answers with an error",
+    "database disk image is malformed": "is damaged: restore it from a copy",
+    "UNIQUE constraint failed: incident_observations": SHARED_OBSERVATION,
+    "incident_observations_pkey": SHARED_OBSERVATION,
+    "UNIQUE constraint failed: tickets.incident_id": SECOND_TICKET,
+    "uq_tickets_incident_id": SECOND_TICKET,
+}
+
+
+def engine_of(url: str, *, create: bool = True) -> Engine:
+    """An engine for the URL, not yet connected; StoreError if the URL itself cannot work."""
+    parsed = _parsed(url)
+    backend = parsed.get_backend_name()
+    if backend not in ("sqlite", "postgresql"):
+        raise StoreError(f"{safe(parsed)}: expected sqlite:///… or postgresql+psycopg://…")
+    try:
+        return _sqlite(parsed, create) if backend == "sqlite" else _postgresql(parsed)
+    except ModuleNotFoundError as error:
+        raise StoreError(
+            f"{safe(parsed)}: the driver {error.name} is not installed; "
+            "install patrolvision with its extra: pip install 'patrolvision[postgres]'"
+        ) from error
+    except (NoSuchModuleError, TypeError) as error:
+        raise StoreError(f"{safe(parsed)}: {_first_line(error)}") from error
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise StoreError(
+            "the database must be given as an SQLAlchemy URL such as sqlite:///patrol.db or "
+            "postgresql+psycopg://user@host/name"
+        ) from error
+
+
+def safe(url: URL) -> str:
+    """The URL without its password."""
+    return url.render_as_string(hide_password=True)
+
+
+def _sqlite(url: URL, create: bool) -> Engine:
+    path = url.database
+    in_memory = path in (None, "", ":memory:")
+    in_a_file = not in_memory and not str(path).startswith("file:")
+    if in_a_file and not create and not Path(str(path)).is_file():
+        raise StoreError(f"{safe(url)}: there is no such database file")
+    options: dict[str, Any] = {"connect_args": {"timeout": BUSY_TIMEOUT_S}}
+    if in_memory:
+        options = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
+    engine = create_engine(url, **options)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    # The driver must not begin transactions by itself: it would begin them too late, at the first
+    # write, when what was read before it may already be stale.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writing = connection.get_execution_options().get(WRITING, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _postgresql(url: URL) -> Engine:
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+    return create_engine(url, pool_pre_ping=True)
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A connection in a writing transaction: committed when the context ends well."""
+    with translated(engine.url), engine.connect() as plain:
+        connection = plain.execution_options(**{WRITING: True})
+        with connection.begin():
+            yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection in a transaction that sees one state of the database throughout."""
+    with translated(engine.url), engine.connect() as plain:
+        if engine.name == "postgresql":
+            plain = plain.execution_options(isolation_level="REPEATABLE READ")
+        with plain.begin():
+            yield plain
+
+
+@contextmanager
+def translated(url: URL) -> Iterator[None]:
+    """Raise what the engine complains about as StoreError."""
+    try:
+        yield
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise StoreError(f"{safe(url)} {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    text = str(getattr(error, "orig", None) or error)
+    for complaint, reason in REASONS.items():
+        if complaint in text:
+            return reason
+    return f"refused: {_first_line(text)}"
+
+
+def _first_line(error: object) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].strip() if lines else type(error).__name__

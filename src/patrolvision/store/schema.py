@@ -1,0 +1,248 @@
+"""The tables, once for SQLite and PostgreSQL; the migrations build them, a test compares the two.
+
+Instants are UTC microseconds since 1970, so that both engines keep and order them exactly. A
+covariance is three columns (east-east, east-north, north-north). `cell` is the integer grid cell of
+`near.py`. JSON is text in one canonical form, so that equal content is equal text everywhere.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.types import TypeDecorator
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+def micros_of(at: datetime) -> int:
+    """Microseconds since 1970 of an aware datetime, exact."""
+    return (at - EPOCH) // MICROSECOND
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime as an integer of UTC microseconds."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> int | None:
+        """Integer of the column."""
+        return None if value is None else micros_of(value)
+
+    def process_result_value(self, value: int | None, dialect: Any) -> datetime | None:
+        """Datetime in UTC."""
+        return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+class CanonicalJson(TypeDecorator[Any]):
+    """A JSON value as text with sorted keys and no spaces; floats survive exactly."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Any) -> str:
+        """Text of the column."""
+        return canonical_json(value)
+
+    def process_result_value(self, value: str | None, dialect: Any) -> Any:
+        """The JSON value; lists where tuples went in."""
+        return None if value is None else json.loads(value)
+
+
+def canonical_json(value: Any) -> str:
+    """One text for one JSON value, whatever the order of its keys."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+# The same order of ids in both engines and in Python: by code point, not by a language's rules.
+Id = Text().with_variant(Text(collation="C"), "postgresql")
+
+metadata = MetaData()
+
+
+def _place() -> list[Column[Any]]:
+    names = ("lat_deg", "lon_deg", "cov_ee_m2", "cov_en_m2", "cov_nn_m2")
+    return [
+        Column("cell", BigInteger, nullable=False),
+        *(Column(name, Double, nullable=False) for name in names),
+    ]
+
+
+def _required(name: str, kind: Any) -> Column[Any]:
+    return Column(name, kind, nullable=False)
+
+
+observations = Table(
+    "observations",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _required("mission_id", Id),
+    _required("stream_id", Id),
+    _required("class_name", Id),
+    _required("first_seen", Instant),
+    _required("last_seen", Instant),
+    *_place(),
+    _required("confidence", Double),
+    _required("frames", BigInteger),
+    Column("speed_mps", Double),
+    Column("speed_sigma_mps", Double),
+    Column("bias_ee_m2", Double),
+    Column("bias_en_m2", Double),
+    Column("bias_nn_m2", Double),
+    Column("size_m2", Double),
+    Column("model_release", Text),
+    _required("sights", CanonicalJson),
+    Index("ix_observations_cell", "cell"),
+    Index("ix_observations_first_seen_id", "first_seen", "id"),
+)
+
+findings = Table(
+    "findings",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("observation_id", Id, ForeignKey("observations.id"), nullable=False),
+    _required("category", Id),
+    _required("kind", Id),
+    _required("score", Double),
+    Column("zone_id", Text),
+    _required("priority", Id),
+    _required("evidence", CanonicalJson),
+    Index("ix_findings_observation_id", "observation_id"),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _required("category", Id),
+    _required("kind", Id),
+    _required("status", Id),
+    _required("class_name", Id),
+    *_place(),
+    _required("first_seen", Instant),
+    _required("last_seen", Instant),
+    _required("observation_ids", CanonicalJson),
+    _required("mission_ids", CanonicalJson),
+    Column("zone_id", Text),
+    _required("score", Double),
+    _required("priority", Id),
+    Column("previous_incident_id", Id),
+    Column("removed_at", Instant),
+    _required("evidence", CanonicalJson),
+    Index("ix_incidents_category_cell", "category", "cell"),
+    Index("ix_incidents_first_seen_id", "first_seen", "id"),
+)
+
+# Which incident holds which observation: the key keeps two incidents from sharing one. Deferred, so
+# that the order of saving within a transaction does not matter.
+incident_observations = Table(
+    "incident_observations",
+    metadata,
+    Column("category", Id, primary_key=True),
+    Column(
+        "observation_id",
+        Id,
+        ForeignKey("observations.id", deferrable=True, initially="DEFERRED"),
+        primary_key=True,
+    ),
+    Column(
+        "incident_id",
+        Id,
+        ForeignKey("incidents.id", deferrable=True, initially="DEFERRED"),
+        nullable=False,
+    ),
+    Index("ix_incident_observations_observation_id", "observation_id"),
+    Index("ix_incident_observations_incident_id", "incident_id"),
+)
+
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column(
+        "incident_id",
+        Id,
+        ForeignKey("incidents.id", deferrable=True, initially="DEFERRED"),
+        nullable=False,
+    ),
+    _required("category", Id),
+    _required("state", Id),
+    _required("priority", Id),
+    *_place(),
+    Column("unit_grid", Id),
+    Column("responsible_grid", Id),
+    Column("segment", Id),
+    Column("assignee", Id),
+    Column("due_at", Instant),
+    _required("opened_at", Instant),
+    UniqueConstraint("incident_id", name="uq_tickets_incident_id"),
+    Index("ix_tickets_opened_at_id", "opened_at", "id"),
+)
+
+ticket_events = Table(
+    "ticket_events",
+    metadata,
+    Column("ticket_id", Id, ForeignKey("tickets.id"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    _required("at", Instant),
+    _required("state", Id),
+    _required("actor", Text),
+    _required("note", Text),
+)
+
+looks = Table(
+    "looks",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _required("mission_id", Id),
+    Column("start_at", Instant, nullable=False),
+    Column("end_at", Instant, nullable=False),
+    _required("classes", CanonicalJson),
+    _required("polygon", CanonicalJson),
+    _required("detection_probability", Double),
+    Index("ix_looks_start_at_id", "start_at", "id"),
+)
+
+look_cells = Table(
+    "look_cells",
+    metadata,
+    Column("cell", BigInteger, primary_key=True, autoincrement=False),
+    Column("look_id", Id, ForeignKey("looks.id"), primary_key=True),
+)
+
+missions = Table(
+    "missions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _required("digest", Text),
+    _required("state", Id),
+    _required("counts", CanonicalJson),
+    _required("finished_at", Instant),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("position", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("id", Id, nullable=False),
+    _required("topic", Id),
+    _required("payload", CanonicalJson),
+    UniqueConstraint("id", name="uq_outbox_id"),
+)

@@ -1,0 +1,189 @@
+"""The statements, each built once, that the transaction and the store share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    bindparam,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from patrolvision.store import rows, schema
+from patrolvision.types import Finding, MissionRecord, Ticket
+
+CHUNK = 500  # ids in one statement: well below every engine's limit of parameters
+PAGE = 1000  # rows in one reading transaction of a listing
+OBSERVATION_PREFIX = "observation_"
+
+
+def upsert(connection: Connection, table: Table, found: Sequence[rows.Row]) -> set[str]:
+    """Insert or replace by id the rows that differ from what is stored; the ids of those."""
+    wanted = {row["id"]: row for row in found}
+    stored = {row["id"]: row for row in select_in(connection, table, table.c.id, list(wanted))}
+    changed = [
+        row for key, row in wanted.items() if key not in stored or not _equal(row, stored[key])
+    ]
+    if changed:
+        connection.execute(_upsert(table, connection.dialect.name), changed)
+    return {row["id"] for row in changed}
+
+
+def insert_new(connection: Connection, table: Table, found: Sequence[rows.Row]) -> set[str]:
+    """Insert the rows whose id is not stored; the ids of those."""
+    wanted = {row["id"]: row for row in reversed(found)}  # of two with one id the first counts
+    stored = {row["id"] for row in select_in(connection, table, table.c.id, list(wanted))}
+    new = [row for key, row in reversed(wanted.items()) if key not in stored]
+    if new:
+        connection.execute(table.insert(), new)
+    return {row["id"] for row in new}
+
+
+def _equal(row: rows.Stored, stored: rows.Stored) -> bool:
+    return all(_comparable(value) == _comparable(stored[name]) for name, value in row.items())
+
+
+def _comparable(value: Any) -> Any:
+    return schema.canonical_json(value) if isinstance(value, (list, dict)) else value
+
+
+@lru_cache(maxsize=64)
+def _upsert(table: Table, dialect: str) -> Any:
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    statement: Any = insert(table)
+    values = {column.name: statement.excluded[column.name] for column in table.c}
+    values.pop("id")
+    return statement.on_conflict_do_update(index_elements=["id"], set_=values)
+
+
+def select_in(
+    connection: Connection, table: Table, column: Column[Any], keys: Sequence[str]
+) -> list[rows.Stored]:
+    """Rows of the table whose column holds one of the keys."""
+    found: list[rows.Stored] = []
+    for start in range(0, len(keys), CHUNK):
+        parameters = {"keys": list(keys[start : start + CHUNK])}
+        found += connection.execute(_in(table, column), parameters).mappings().all()
+    return found
+
+
+@lru_cache(maxsize=64)
+def _in(table: Table, column: Column[Any]) -> Select[Any]:
+    return select(table).where(column.in_(bindparam("keys", expanding=True)))
+
+
+def select_ranges(
+    connection: Connection,
+    statement: Callable[[int], Select[Any]],
+    ranges: Sequence[tuple[int, int]],
+    **parameters: str,
+) -> list[rows.Stored]:
+    """Rows that the statement finds in inclusive ranges of cells."""
+    bounds: dict[str, int | str] = dict(parameters)
+    for position, (first, last) in enumerate(ranges):
+        bounds |= {f"first_{position}": first, f"last_{position}": last}
+    return list(connection.execute(statement(len(ranges)), bounds).mappings())
+
+
+def _in_ranges(column: Column[Any], count: int) -> ColumnElement[bool]:
+    return or_(
+        *(column.between(bindparam(f"first_{k}"), bindparam(f"last_{k}")) for k in range(count))
+    )
+
+
+@lru_cache(maxsize=64)
+def incidents_in(count: int) -> Select[Any]:
+    """Incidents of a category in so many ranges of cells."""
+    table = schema.incidents
+    return (
+        select(table)
+        .where(table.c.category == bindparam("category"))
+        .where(_in_ranges(table.c.cell, count))
+    )
+
+
+@lru_cache(maxsize=64)
+def findings_in(count: int) -> Select[Any]:
+    """Findings of a category whose observation lies in so many ranges of cells, with it."""
+    seen = schema.observations
+    labelled = [column.label(OBSERVATION_PREFIX + column.name) for column in seen.c]
+    joined = schema.findings.join(seen, schema.findings.c.observation_id == seen.c.id)
+    own = [column for column in schema.findings.c if column.name != "observation_id"]
+    return (
+        select(*own, *labelled)
+        .select_from(joined)
+        .where(schema.findings.c.category == bindparam("category"))
+        .where(_in_ranges(seen.c.cell, count))
+    )
+
+
+@lru_cache(maxsize=64)
+def looks_in(count: int) -> Select[Any]:
+    """Looks that cover a cell in so many ranges of wide cells."""
+    cells, table = schema.look_cells, schema.looks
+    ids = select(cells.c.look_id).where(_in_ranges(cells.c.cell, count))
+    return select(table).where(table.c.id.in_(ids))
+
+
+def finding_of(row: rows.Stored) -> Finding:
+    """Finding of a row of findings_in."""
+    seen = {column.name: row[OBSERVATION_PREFIX + column.name] for column in schema.observations.c}
+    return rows.finding(row, rows.observation(seen))
+
+
+def events_of(connection: Connection, ticket_ids: Sequence[str]) -> dict[str, list[rows.Row]]:
+    """ticket id -> the rows of its history, in order."""
+    table = schema.ticket_events
+    events: dict[str, list[rows.Row]] = {}
+    found = select_in(connection, table, table.c.ticket_id, ticket_ids)
+    for row in sorted(found, key=lambda row: int(row["position"])):
+        events.setdefault(row["ticket_id"], []).append(dict(row))
+    return events
+
+
+def tickets_of_rows(connection: Connection, found: Sequence[rows.Stored]) -> list[Ticket]:
+    """Tickets of rows, with their histories, in the order of the rows."""
+    events = events_of(connection, [row["id"] for row in found])
+    return [rows.ticket(row, events[row["id"]]) for row in found]
+
+
+def mission(connection: Connection, mission_id: str) -> MissionRecord | None:
+    """The record of a mission that is over."""
+    table = schema.missions
+    found = select_in(connection, table, table.c.id, [mission_id])
+    return rows.mission(found[0]) if found else None
+
+
+def pages(
+    read: Callable[[Select[Any]], list[rows.Stored]],
+    table: Table,
+    order: Sequence[str],
+    where: Sequence[ColumnElement[bool]] = (),
+    size: int = PAGE,
+) -> Iterator[list[rows.Stored]]:
+    """Rows page by page in the order of a unique tuple of columns; no transaction stays open."""
+    columns = [table.c[name] for name in order]
+    statement = select(table).where(*where).order_by(*columns).limit(size)
+    page = read(statement)
+    while page:
+        yield page
+        if len(page) < size:
+            return
+        last = [literal(page[-1][column.name], column.type) for column in columns]
+        page = read(statement.where(tuple_(*columns) > tuple_(*last)))
+
+
+def equal(table: Table, **wanted: str | None) -> list[ColumnElement[bool]]:
+    """One condition for each column that is to have a value; None asks for nothing."""
+    return [table.c[name] == value for name, value in wanted.items() if value is not None]

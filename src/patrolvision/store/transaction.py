@@ -1,0 +1,187 @@
+"""What happens together around a place: claim, look around, save, note, all or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection, delete, text
+
+from patrolvision.errors import StoreError
+from patrolvision.geo.geodesy import distance_m
+from patrolvision.store import claims, near, rows, schema, sql
+from patrolvision.types import (
+    Finding,
+    Incident,
+    Look,
+    MissionRecord,
+    Observation,
+    OutboxMessage,
+    Ticket,
+)
+
+
+class SqlTransaction:
+    """ports.StoreTransaction on one connection; made by SqlStore.transaction()."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def claim(self, places: Sequence[tuple[float, float]]) -> None:
+        """Hold the neighbourhoods of these (lat_deg, lon_deg) until the transaction ends.
+
+        To be called once, before anything is read. Whoever claims a place within about 150 m waits.
+        SQLite has one writer at a time, so there the transaction itself is the claim.
+        """
+        if self._connection.dialect.name == "postgresql":
+            for lock in claims.locks(places):
+                self._connection.execute(text(lock.sql), {"key": lock.key})
+
+    def add_observations(self, observations: Sequence[Observation]) -> int:
+        """Store those whose id is new or whose content differs; how many that were."""
+        found = [rows.observation_row(observation) for observation in observations]
+        return len(sql.upsert(self._connection, schema.observations, found))
+
+    def save_findings(self, findings: Sequence[Finding]) -> int:
+        """Insert or replace by id; how many changed. Their observations must be stored already."""
+        found = [rows.finding_row(finding) for finding in findings]
+        return len(sql.upsert(self._connection, schema.findings, found))
+
+    def findings_near(
+        self, category: str, lat_deg: float, lon_deg: float, radius_m: float
+    ) -> list[Finding]:
+        """Stored findings of the category within radius_m, exactly; by first_seen and id."""
+        ranges = near.ranges_around(lat_deg, lon_deg, radius_m)
+        found = sql.select_ranges(self._connection, sql.findings_in, ranges, category=category)
+        close = _within(found, lat_deg, lon_deg, radius_m, sql.OBSERVATION_PREFIX)
+        return sorted(map(sql.finding_of, close), key=lambda f: (f.observation.first_seen, f.id))
+
+    def incidents_near(
+        self, category: str, lat_deg: float, lon_deg: float, radius_m: float
+    ) -> list[Incident]:
+        """Stored incidents of the category within radius_m, exactly; by first_seen and id.
+
+        Of every kind and status: what was removed or dismissed is there as well.
+        """
+        ranges = near.ranges_around(lat_deg, lon_deg, radius_m)
+        found = sql.select_ranges(self._connection, sql.incidents_in, ranges, category=category)
+        close = _within(found, lat_deg, lon_deg, radius_m)
+        return sorted(map(rows.incident, close), key=lambda i: (i.first_seen, i.id))
+
+    def incidents_with(self, observation_ids: Sequence[str]) -> list[Incident]:
+        """Stored incidents that hold any of these observations, by first_seen and id."""
+        members = schema.incident_observations
+        held = sql.select_in(self._connection, members, members.c.observation_id, observation_ids)
+        ids = {row["incident_id"] for row in held}
+        table = schema.incidents
+        found = sql.select_in(self._connection, table, table.c.id, sorted(ids))
+        return sorted(map(rows.incident, found), key=lambda i: (i.first_seen, i.id))
+
+    def save_incidents(self, incidents: Sequence[Incident]) -> int:
+        """Insert or replace by id; how many changed.
+
+        StoreError when an observation would be in two incidents of one category.
+        """
+        found = [rows.incident_row(incident) for incident in incidents]
+        changed = sql.upsert(self._connection, schema.incidents, found)
+        self._save_members([row for row in _last_of_each(found) if row["id"] in changed])
+        return len(changed)
+
+    def _save_members(self, changed: Sequence[rows.Row]) -> None:
+        table = schema.incident_observations
+        ids = [row["id"] for row in changed]
+        stored = sql.select_in(self._connection, table, table.c.incident_id, ids)
+        before = {(r["category"], r["observation_id"], r["incident_id"]) for r in stored}
+        after = {(r["category"], o, r["id"]) for r in changed for o in r["observation_ids"]}
+        for category, observation_id, incident_id in sorted(before - after):
+            gone = (
+                (table.c.category == category)
+                & (table.c.observation_id == observation_id)
+                & (table.c.incident_id == incident_id)
+            )
+            self._connection.execute(delete(table).where(gone))
+        if new := sorted(after - before):
+            names = ("category", "observation_id", "incident_id")
+            values = [dict(zip(names, key, strict=True)) for key in new]
+            self._connection.execute(table.insert(), values)
+
+    def save_tickets(self, tickets: Sequence[Ticket]) -> int:
+        """Insert or replace by id, one ticket an incident; how many changed.
+
+        StoreError when a history is empty or does not begin with the stored one.
+        """
+        for ticket in tickets:
+            if not ticket.history:
+                raise StoreError(f"ticket {ticket.id} has no history: its first event is its birth")
+        found = [rows.ticket_row(ticket) for ticket in tickets]
+        changed = sql.upsert(self._connection, schema.tickets, found)
+        return len(changed | self._append_history(tickets))
+
+    def _append_history(self, tickets: Sequence[Ticket]) -> set[str]:
+        stored = sql.events_of(self._connection, [ticket.id for ticket in tickets])
+        new: dict[str, list[rows.Row]] = {}
+        for ticket in tickets:
+            events, known = rows.event_rows(ticket), stored.get(ticket.id, [])
+            if events[: len(known)] != known:
+                raise StoreError(f"ticket {ticket.id}: its history may only grow, not be rewritten")
+            new[ticket.id] = events[len(known) :]
+        if added := [event for events in new.values() for event in events]:
+            self._connection.execute(schema.ticket_events.insert(), added)
+        return {ticket_id for ticket_id, events in new.items() if events}
+
+    def tickets_of(self, incident_ids: Sequence[str]) -> dict[str, Ticket]:
+        """incident id -> its ticket, for those that have one."""
+        table = schema.tickets
+        found = sql.select_in(self._connection, table, table.c.incident_id, incident_ids)
+        return {t.incident_id: t for t in sql.tickets_of_rows(self._connection, found)}
+
+    def add_looks(self, looks: Sequence[Look]) -> int:
+        """Store the looks whose id is new; how many that were."""
+        found = [rows.look_row(look) for look in looks]
+        new = sql.insert_new(self._connection, schema.looks, found)
+        cells = [
+            {"cell": cell, "look_id": look.id}
+            for look in {look.id: look for look in looks if look.id in new}.values()
+            for cell in near.look_cells(look.polygon)
+        ]
+        if cells:
+            self._connection.execute(schema.look_cells.insert(), cells)
+        return len(new)
+
+    def looks_near(self, lat_deg: float, lon_deg: float, radius_m: float) -> list[Look]:
+        """Stored looks whose bounding box comes within radius_m of the place, by start and id."""
+        ranges = near.look_ranges_around(lat_deg, lon_deg, radius_m)
+        found = map(rows.look, sql.select_ranges(self._connection, sql.looks_in, ranges))
+        close = [look for look in found if _reaches(look, lat_deg, lon_deg, radius_m)]
+        return sorted(close, key=lambda look: (look.start, look.id))
+
+    def enqueue(self, messages: Sequence[OutboxMessage]) -> int:
+        """Put messages into the outbox; how many were new. A known id is left as it is."""
+        found = [rows.message_row(message) for message in messages]
+        return len(sql.insert_new(self._connection, schema.outbox, found))
+
+    def mission(self, mission_id: str) -> MissionRecord | None:
+        """What is known of a mission that is over; None if it never ended."""
+        return sql.mission(self._connection, mission_id)
+
+    def finish_mission(self, record: MissionRecord) -> None:
+        """Note that a mission is over, together with all that it found."""
+        sql.upsert(self._connection, schema.missions, [rows.mission_row(record)])
+
+
+def _last_of_each(found: Iterable[rows.Row]) -> list[rows.Row]:
+    return list({row["id"]: row for row in found}.values())
+
+
+def _within(
+    found: Sequence[rows.Stored], lat_deg: float, lon_deg: float, radius_m: float, prefix: str = ""
+) -> list[rows.Stored]:
+    lats = [row[prefix + "lat_deg"] for row in found]
+    lons = [row[prefix + "lon_deg"] for row in found]
+    close = distance_m(lat_deg, lon_deg, lats, lons) <= radius_m if found else ()
+    return [row for row, is_close in zip(found, close, strict=True) if is_close]
+
+
+def _reaches(look: Look, lat_deg: float, lon_deg: float, radius_m: float) -> bool:
+    box = near.bounding_box(look.polygon)
+    nearest = near.nearest_in_box(box, lat_deg, lon_deg)
+    return bool(distance_m(lat_deg, lon_deg, *nearest) <= radius_m)
