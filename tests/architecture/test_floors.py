@@ -1,4 +1,4 @@
-"""The floors of docs/architecture.md: an import only goes down, and never sideways between stages."""
+"""The floors of docs/architecture.md: an import only goes down, never sideways."""
 
 from __future__ import annotations
 

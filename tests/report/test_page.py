@@ -22,6 +22,7 @@ from patrolvision.types import (
     TicketEvent,
 )
 
+TRIANGLE = ((22.84, 113.23), (22.8401, 113.23), (22.84, 113.2301))
 AT = datetime(2026, 5, 4, 0, 0, 5, tzinfo=UTC)
 
 
@@ -65,7 +66,7 @@ def report(*entries: Entry, **changes: object) -> Report:
         "model_release": "patrol-n@0.1.0",
         "entries": entries,
         "recordings": (recording,),
-        "zones": (Shape("fire lane", "no_stopping", (((22.84, 113.23), (22.8401, 113.23), (22.84, 113.2301)),)),),
+        "zones": (Shape("fire lane", "no_stopping", (TRIANGLE,)),),
         **changes,
     }  # fmt: skip
     return Report(**values)  # type: ignore[arg-type]

@@ -77,7 +77,8 @@ def _card(entry: Entry, number: int, zone: ZoneInfo) -> str:
 
 
 def _count(value: float, label: str, css: str = "") -> str:
-    return f'<div class="count {css}"><b>{value}</b><span>{escape(label)}</span></div>'
+    classes = f"count {css}".strip()
+    return f'<div class="{classes}"><b>{value}</b><span>{escape(label)}</span></div>'
 
 
 def _recording(recording: Recording, zone: ZoneInfo) -> str:
