@@ -1,0 +1,185 @@
+"""A pixel and a pose to a place on the ground with its honest error, and back.
+
+Level ground below the camera. The error of a place has eight sources, PARTS, taken as independent;
+position and heading are shared by a whole pass (the bias), the others are the thing's own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from patrolvision.geo.attitude import enu_from_camera
+from patrolvision.geo.camera import pixels_from_rays, rays_from_pixels
+from patrolvision.geo.geodesy import local_en, offset
+from patrolvision.geo.ground import FARTHEST_FLAT_M, flat_derivative, meet_flat
+from patrolvision.geo.spread import FLOOR_M2, RaySpread, honest_covariance
+from patrolvision.types import FloatArray, GeoPoint, Lens, Pose
+
+PARTS = ("east", "north", "height", "heading", "pitch", "roll", "u", "v")
+BIAS_PARTS = (0, 1, 3)
+OWN_PARTS = (2, 4, 5, 6, 7)
+FLATTEST = (
+    0.3  # one sigma of the depression angle over its tangent: 1 sigma moves the place by 30 %
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GroundPoint:
+    """A place on the ground as one pixel of one frame shows it.
+
+    range_m is the straight distance from the camera to the place. parts_en_m (2, 8) has one column
+    for each of PARTS: where one sigma of it moves the place, in metres east and north.
+    place.cov_en_m2 = bias_cov_en_m2 (position and heading) + own_cov_en_m2 (the rest), (2, 2) each.
+    """
+
+    place: GeoPoint
+    range_m: float
+    bias_cov_en_m2: FloatArray
+    own_cov_en_m2: FloatArray
+    parts_en_m: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class NoGround:
+    """A pixel that shows no place, and why, in one clause fit for a user."""
+
+    reason: str
+
+
+def locate_pixel(
+    lens: Lens, pose: Pose, pixel: Sequence[float], sigma_pixel: float
+) -> GroundPoint | NoGround:
+    """Where on level ground the pixel (u, v) looks; sigma_pixel is per axis, in pixels.
+
+    Accepted is a ray whose depression below the horizon has a sigma (of pitch, roll and pixel) of
+    at most FLATTEST times its tangent, and that reaches the ground within FARTHEST_FLAT_M. For each
+    such ray the 95 % ellipse holds 94 to 96 % of the places that normal draws of the errors give.
+    """
+    return locate_pixels(lens, pose, np.array([pixel], np.float64), sigma_pixel)[0]
+
+
+def locate_pixels(
+    lens: Lens, pose: Pose, pixels: FloatArray, sigma_pixel: float
+) -> list[GroundPoint | NoGround]:
+    """locate_pixel of each of the pixels (N, 2) of one frame, in their order."""
+    n = len(pixels)
+    nudges = np.array([[0, 0], [0.5, 0], [-0.5, 0], [0, 0.5], [0, -0.5]])
+    around = (np.asarray(pixels, np.float64)[:, None] + nudges).reshape(-1, 2)
+    rotation = enu_from_camera(pose.heading_deg, pose.pitch_deg, pose.roll_deg)
+    rays = (rays_from_pixels(lens, around) @ rotation.T).reshape(n, 5, 3)
+    return [_locate_ray(pose, rotation, r, sigma_pixel) for r in rays]
+
+
+def pixel_of(
+    lens: Lens, pose: Pose, lat_deg: float, lon_deg: float, height_m: float = 0.0
+) -> tuple[float, float] | None:
+    """The pixel that shows a place, height_m above the ground; None if the lens cannot see it.
+
+    The pixel may lie outside the picture.
+    """
+    east, north = local_en(pose.lat_deg, pose.lon_deg, lat_deg, lon_deg)
+    rotation = enu_from_camera(pose.heading_deg, pose.pitch_deg, pose.roll_deg)
+    ray = np.array([[float(east), float(north), height_m - pose.height_m]]) @ rotation
+    u, v = pixels_from_rays(lens, ray)[0]
+    return (float(u), float(v)) if math.isfinite(u) and math.isfinite(v) else None
+
+
+def _locate_ray(
+    pose: Pose, rotation: FloatArray, rays: FloatArray, sigma_pixel: float
+) -> GroundPoint | NoGround:
+    """rays (5, 3): through the pixel, and half a pixel right, left, below and above it."""
+    if not np.isfinite(rays).all():
+        return NoGround("the pixel lies beyond the lens's valid field")
+    if pose.height_m <= 0:
+        return NoGround(f"the camera is not above the ground: height_m is {pose.height_m:g}")
+    ray = rays[0]
+    if ray[2] >= 0:
+        return NoGround("the ray is at or above the horizon")
+    turns = _turns(pose, rotation, rays, sigma_pixel)
+    tilt = _across(ray, turns[:, 1:])
+    refusal = _too_flat(ray, tilt, pose.height_m)
+    return refusal or _spread_out(pose, ray, turns, tilt)
+
+
+def _turns(pose: Pose, rotation: FloatArray, rays: FloatArray, sigma_pixel: float) -> FloatArray:
+    """Columns (3, 5): how one sigma of heading, pitch, roll, u and v changes the ray."""
+    ray, forward = rays[0], rotation[:, 2]
+    heading = math.radians(pose.heading_deg)
+    level_right = np.array([math.cos(heading), -math.sin(heading), 0.0])
+    return np.stack(
+        [
+            math.radians(pose.sigma_heading_deg) * np.array([ray[1], -ray[0], 0.0]),
+            math.radians(pose.sigma_pitch_deg) * np.cross(level_right, ray),
+            math.radians(pose.sigma_roll_deg) * np.cross(forward, ray),
+            sigma_pixel * (rays[1] - rays[2]),
+            sigma_pixel * (rays[3] - rays[4]),
+        ],
+        axis=1,
+    )
+
+
+def _across(ray: FloatArray, changes: FloatArray) -> FloatArray:
+    """Two vectors (3, 2) across the ray that spread it as the changes (3, K) together do.
+
+    The first lies level; so the second alone carries the depression's error.
+    """
+    level = (
+        np.array([ray[1], -ray[0], 0.0]) if math.hypot(*ray[:2]) > 1e-9 else np.array([1.0, 0, 0])
+    )
+    level = level / np.linalg.norm(level)
+    axes = np.stack([level, np.cross(level, ray)], axis=1)
+    seen = axes.T @ changes
+    (a, b), (_, c) = seen @ seen.T
+    # An upper-triangular root of the 2 x 2 covariance; both may be 0.
+    low = math.sqrt(c)
+    shared = b / low if low > 0 else 0.0
+    root = np.array([[math.sqrt(max(a - shared**2, 0.0)), shared], [0.0, low]])
+    return np.asarray(axes @ root)
+
+
+def _too_flat(ray: FloatArray, tilt: FloatArray, height_m: float) -> NoGround | None:
+    level = math.hypot(ray[0], ray[1])
+    tangent = -ray[2] / max(level, 1e-12)
+    sigma = float(np.linalg.norm(tilt[:, 1]))
+    if sigma > FLATTEST * tangent or float(np.linalg.norm(tilt)) > FLATTEST:
+        depression = math.degrees(math.atan(tangent))
+        return NoGround(
+            f"the ray meets the ground too flatly: {depression:.2f} degrees below the horizon "
+            f"with a sigma of {math.degrees(sigma):.2f}"
+        )
+    if height_m / tangent > FARTHEST_FLAT_M:
+        return NoGround(f"the ray meets the ground beyond {FARTHEST_FLAT_M:.0f} m")
+    return None
+
+
+def _spread_out(pose: Pose, ray: FloatArray, turns: FloatArray, tilt: FloatArray) -> GroundPoint:
+    en = meet_flat(ray[None], pose.height_m)[0]
+    parts = np.zeros((2, len(PARTS)))
+    parts[0, 0] = parts[1, 1] = pose.sigma_position_m
+    parts[:, 2] = en / pose.height_m * pose.sigma_height_m
+    parts[:, 3:] = flat_derivative(ray, pose.height_m) @ turns
+    spread = RaySpread(
+        ray,
+        tilt,
+        pose.height_m,
+        pose.sigma_height_m,
+        math.radians(pose.sigma_heading_deg),
+        pose.sigma_position_m,
+    )
+    cov = honest_covariance(spread)
+    parts = _stretched(parts, cov)
+    bias = parts[:, BIAS_PARTS] @ parts[:, BIAS_PARTS].T
+    lat, lon = offset(pose.lat_deg, pose.lon_deg, en[0], en[1])
+    place = GeoPoint(float(lat), float(lon), (cov + cov.T) / 2)
+    range_m = float(pose.height_m / -ray[2])
+    return GroundPoint(place, range_m, bias, place.cov_en_m2 - bias, parts)
+
+
+def _stretched(parts: FloatArray, cov: FloatArray) -> FloatArray:
+    """The parts (2, 8), stretched so that together they make cov."""
+    first = np.linalg.cholesky(parts @ parts.T + FLOOR_M2 * np.eye(2))
+    return np.asarray(np.linalg.cholesky(cov) @ np.linalg.inv(first) @ parts)
