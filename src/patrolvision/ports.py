@@ -5,10 +5,10 @@ Each is kept honest by one contract suite in tests/contracts that every implemen
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from patrolvision.types import (
     Detections,
@@ -24,6 +24,9 @@ from patrolvision.types import (
     OutboxMessage,
     Ticket,
 )
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class FrameSource(Protocol):
@@ -155,3 +158,10 @@ class IncidentStore(Protocol):
 
     def close(self) -> None:
         """Release the connections."""
+
+
+class Executor(Protocol):
+    """Where missions run: work is a picklable function, an item a picklable value."""
+
+    def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+        """The result of each item, as they are done."""

@@ -1,0 +1,139 @@
+"""Names -> objects; no other file knows which implementations exist."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from patrolvision.config import Settings
+from patrolvision.errors import ConfigError, ModelError
+from patrolvision.types import Camera, Mission, ModelRelease
+
+if TYPE_CHECKING:
+    from patrolvision.observe import TrackBook
+    from patrolvision.pipeline import Stages
+    from patrolvision.ports import Detector, Executor, FrameSource, Tracker
+    from patrolvision.rules.rulebook import Rulebook
+    from patrolvision.store.sql_store import SqlStore
+    from patrolvision.tickets.grids import GridIndex
+
+
+def release(settings: Settings) -> ModelRelease:
+    """The model release the settings name; ModelError names those there are."""
+    from patrolvision.detect.release import load_release
+
+    return load_release(settings.model, settings.models_dir)
+
+
+def detector(
+    settings: Settings, *, conf: float | None = None, threads: int | None = None
+) -> Detector:
+    """The detector on the engine the settings name; auto takes OpenVINO where its weights are."""
+    chosen = release(settings)
+    engines: dict[str, Callable[[], Detector]] = {
+        "openvino": lambda: _openvino(chosen, settings, conf, threads),
+        "ultralytics": lambda: _ultralytics(chosen, conf, threads),
+    }
+    if settings.engine != "auto":
+        return engines[settings.engine]()
+    try:
+        return engines["openvino"]()
+    except ModelError:
+        if any(chosen.folder.glob("*.xml")):
+            raise
+        return engines["ultralytics"]()
+
+
+def _openvino(
+    chosen: ModelRelease, settings: Settings, conf: float | None, threads: int | None
+) -> Detector:
+    from patrolvision.detect.openvino import OpenVinoDetector
+
+    return OpenVinoDetector(chosen, conf=conf, precision=settings.precision, num_threads=threads)
+
+
+def _ultralytics(chosen: ModelRelease, conf: float | None, threads: int | None) -> Detector:
+    from patrolvision.detect.ultralytics import UltralyticsDetector
+
+    return UltralyticsDetector(chosen, conf=conf, num_threads=threads or os.cpu_count())
+
+
+def tiled(inner: Detector) -> Detector:
+    """The detector over overlapping tiles of each picture, for small things seen from above."""
+    from patrolvision.detect.tiling import TiledDetector
+
+    return TiledDetector(inner)
+
+
+def detector_for(inner: Detector, camera: Camera | None, settings: Settings) -> Detector:
+    """The detector as this camera's pictures need it: tiled for a drone's, unless told otherwise."""
+    drone = camera is not None and camera.platform == "drone"
+    return tiled(inner) if settings.tiling == "on" or (settings.tiling == "auto" and drone) else inner
+
+
+def camera(path: Path | None) -> Camera | None:
+    """The camera of a TOML file; None for None."""
+    if path is None:
+        return None
+    from patrolvision.sources.camera_file import load_camera
+
+    return load_camera(path)
+
+
+def recording(mission: Mission, seen_by: Camera | None, settings: Settings) -> FrameSource:
+    """The mission's footage with its telemetry."""
+    from patrolvision.sources.opening import open_recording
+
+    return open_recording(
+        mission,
+        seen_by,
+        analysis_fps=settings.analysis_fps,
+        default_timezone=ZoneInfo(settings.timezone),
+    )
+
+
+def tracker() -> Tracker:
+    """A fresh memory for one stream."""
+    from patrolvision.track.bytetrack import ByteTracker
+
+    return ByteTracker()
+
+
+def rulebook(zones: Path | None, settings: Settings) -> Rulebook:
+    """The three hazards' rules over a zones file; ConfigError names the zone and field at fault."""
+    from patrolvision.rules.rulebook import Rulebook
+    from patrolvision.rules.zones import load_zones
+
+    return Rulebook(None if zones is None else load_zones(zones, settings.timezone))
+
+
+def grids(path: Path | None) -> GridIndex | None:
+    """The grid cells and road segments of a file; None for None."""
+    if path is None:
+        return None
+    from patrolvision.tickets.grids import GridIndex
+
+    return GridIndex.from_file(path)
+
+
+def store(url: str, *, create: bool = True) -> SqlStore:
+    """The store behind an SQLAlchemy URL."""
+    from patrolvision.store.sql_store import open_store
+
+    return open_store(url, create=create)
+
+
+def executor(settings: Settings) -> Executor:
+    """Where missions run."""
+    if settings.executor == "processes":
+        from patrolvision.executors.processes import ProcessesExecutor
+
+        return ProcessesExecutor(settings.workers)
+    if settings.executor == "local":
+        from patrolvision.executors.local import LocalExecutor
+
+        return LocalExecutor()
+    raise ConfigError(f"executor: {settings.executor!r} is not available in this release")
