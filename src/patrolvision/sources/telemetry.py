@@ -1,0 +1,84 @@
+"""One door to every telemetry format; which one a file is, its content says, never its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, tzinfo
+from pathlib import Path
+
+from patrolvision.errors import TelemetryError
+from patrolvision.sources import csv_log, dji_srt, gpmf, gpx, klv, nmea
+from patrolvision.sources.fixes import RawLog, TelemetryLog, build_log
+from patrolvision.sources.gpx import log_to_gpx
+
+__all__ = ["TelemetryLog", "log_to_gpx", "read_inside", "read_telemetry"]
+
+_HEAD = 65536
+_MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+_KNOWN = "DJI SRT, GPX, CSV, NMEA, GPMF or MISB KLV"
+
+
+def read_telemetry(path: Path, *, timezone: tzinfo = UTC) -> TelemetryLog:
+    """The samples of any supported file, of a side-car or of a video that carries its own.
+
+    timezone is used where a format writes local times without saying which (SRT, some CSV).
+    Raises TelemetryError naming file and field where nothing usable is found.
+    """
+    head = _head(path)
+    if not head:
+        raise TelemetryError(f"{path.name}: the file is empty, expected {_KNOWN}")
+    raw = _read_binary(path, head) or _read_text(path, head, timezone)
+    if raw is None:
+        raise TelemetryError(f"{path.name}: no telemetry found in it, expected {_KNOWN}")
+    return build_log(path, raw)
+
+
+def read_inside(path: Path) -> TelemetryLog | None:
+    """The telemetry a video carries inside (GPMF, KLV); None where it carries none."""
+    head = _head(path)
+    raw = _read_binary(path, head) if head else None
+    return None if raw is None else build_log(path, raw)
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_HEAD)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise TelemetryError(f"{path.name}: cannot be read ({reason})") from error
+
+
+def _read_binary(path: Path, head: bytes) -> RawLog | None:
+    if gpmf.looks_like_raw(head):
+        return gpmf.parse_raw(path.read_bytes())
+    if klv.looks_like_packets(head):
+        return klv.parse_packets(path.read_bytes())
+    if head[4:8] in _MP4_BOXES:
+        return gpmf.parse_mp4(path)
+    if klv.looks_like_transport_stream(head):
+        return klv.parse_transport_stream(path)
+    return None
+
+
+def _read_text(path: Path, head: bytes, timezone: tzinfo) -> RawLog | None:
+    if b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return None
+    text = _decode(path.read_bytes())
+    start = text[:_HEAD]
+    readers: tuple[tuple[Callable[[str], bool], Callable[[], RawLog]], ...] = (
+        (gpx.looks_like_gpx, lambda: gpx.parse(path, text)),
+        (dji_srt.looks_like_srt, lambda: dji_srt.parse(path, text, timezone)),
+        (nmea.looks_like_nmea, lambda: nmea.parse(path, text)),
+        (csv_log.looks_like_csv, lambda: csv_log.parse(path, text, timezone)),
+    )
+    for looks_like, read in readers:
+        if looks_like(start):
+            return read()
+    return None
+
+
+def _decode(data: bytes) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", errors="replace")
+    return data.decode("utf-8-sig", errors="replace")
