@@ -1,0 +1,1 @@
+"""Detections in, the same detections with track ids out: the memory of one stream."""
