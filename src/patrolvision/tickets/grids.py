@@ -1,0 +1,147 @@
+"""From a place to its unit grid, responsible grid and road segment.
+
+A place on a border lies in every cell that touches it; the smallest code wins, so that the answer
+does not depend on the order of the file.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+
+from patrolvision.errors import ConfigError
+from patrolvision.types import FloatArray, GridCodes
+
+SHAPES = {
+    "unit": ("Polygon", "MultiPolygon"),
+    "responsible": ("Polygon", "MultiPolygon"),
+    "segment": ("LineString", "MultiLineString"),
+}
+SEGMENT_REACH_M = 50.0
+METRES_PER_DEGREE = 111_320.0  # of longitude at the equator; of latitude 0.3 to 0.7 % too many
+
+
+class GridIndex:
+    """Cells and segments, ready to be asked; made by from_file."""
+
+    def __init__(self, layers: Mapping[str, Sequence[tuple[str, Any]]]) -> None:
+        self._unit = _Layer(layers.get("unit", ()))
+        self._responsible = _Layer(layers.get("responsible", ()))
+        self._segment = _Layer(layers.get("segment", ()))
+
+    @staticmethod
+    def from_file(path: Path | str) -> GridIndex:
+        """The index of a GeoJSON FeatureCollection whose features have a layer and a code.
+
+        ConfigError naming the file, the feature's position (from 0) and the property.
+        """
+        file = Path(path)
+        features = _features(file)
+        names = [_layer_and_code(f, _where(file, k)) for k, f in enumerate(features)]
+        layers: dict[str, list[tuple[str, Any]]] = {}
+        for (layer, code), shape in zip(names, _shapes(features, file), strict=True):
+            layers.setdefault(layer, []).append((code, shape))
+        return GridIndex(layers)
+
+    def codes_at(self, lat_deg: float, lon_deg: float) -> GridCodes:
+        """The codes of the cells that cover a place and of the segment within 50 m of it."""
+        return GridCodes(
+            unit_grid=self._unit.covering(lat_deg, lon_deg),
+            responsible_grid=self._responsible.covering(lat_deg, lon_deg),
+            segment=self._segment.nearest(lat_deg, lon_deg, SEGMENT_REACH_M),
+        )
+
+
+class _Layer:
+    """The shapes of one layer in a search tree."""
+
+    def __init__(self, cells: Sequence[tuple[str, Any]]) -> None:
+        self._codes = [code for code, _ in cells]
+        self._shapes = np.array([shape for _, shape in cells], dtype=object)
+        shapely.prepare(self._shapes)
+        self._tree = shapely.STRtree(self._shapes)
+
+    def covering(self, lat_deg: float, lon_deg: float) -> str | None:
+        """Smallest code among the shapes that hold the place or touch it."""
+        candidates = self._tree.query(shapely.Point(lon_deg, lat_deg))
+        covers = shapely.intersects_xy(self._shapes[candidates], lon_deg, lat_deg)
+        return min((self._codes[k] for k in candidates[covers]), default=None)
+
+    def nearest(self, lat_deg: float, lon_deg: float, reach_m: float) -> str | None:
+        """Code of the shape nearest to the place within reach; the smallest of equally near."""
+        scale = METRES_PER_DEGREE * np.array([max(math.cos(math.radians(lat_deg)), 1e-6), 1.0])
+        here = np.array([lon_deg, lat_deg])
+        reach = 1.01 * reach_m / scale
+        window = shapely.box(*(here - reach), *(here + reach))
+        ranked = [
+            (_distance_m(self._shapes[k], here, scale), self._codes[k])
+            for k in self._tree.query(window)
+        ]
+        within = [pair for pair in ranked if pair[0] <= reach_m]
+        return min(within)[1] if within else None
+
+
+def _distance_m(shape: Any, here: FloatArray, scale: FloatArray) -> float:
+    # Rounded to a millimetre, so that two segments that meet are equally near to a place beyond
+    # their joint, whatever the last bit says.
+    flat = shapely.transform(shape, lambda lon_lat: (lon_lat - here) * scale)
+    return round(float(shapely.distance(flat, shapely.Point(0.0, 0.0))), 3)
+
+
+def _features(file: Path) -> list[Any]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file}: the grids cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{file}: expected GeoJSON, found no JSON: {error}") from error
+    is_collection = isinstance(content, dict) and content.get("type") == "FeatureCollection"
+    if not is_collection or not isinstance(content.get("features"), list):
+        raise ConfigError(f"{file}: expected a GeoJSON FeatureCollection with a list of features")
+    return list(content["features"])
+
+
+def _where(file: Path, position: int) -> str:
+    return f"{file}: feature {position}"
+
+
+def _layer_and_code(feature: Any, where: str) -> tuple[str, str]:
+    if not isinstance(feature, dict) or not isinstance(feature.get("properties"), dict):
+        raise ConfigError(f"{where}: expected a Feature with properties")
+    layer, code = feature["properties"].get("layer"), feature["properties"].get("code")
+    if layer not in tuple(SHAPES):
+        raise ConfigError(f"{where}: layer must be one of {', '.join(SHAPES)}, found {layer!r}")
+    if not isinstance(code, (str, int)) or isinstance(code, bool) or code == "":
+        raise ConfigError(f"{where}: code must be a text or a whole number, found {code!r}")
+    geometry = feature.get("geometry")
+    kind = geometry.get("type") if isinstance(geometry, dict) else None
+    if kind not in SHAPES[layer]:
+        expected = " or ".join(SHAPES[layer])
+        raise ConfigError(f"{where}: geometry of a {layer} must be {expected}, found {kind!r}")
+    return layer, str(code)
+
+
+def _shapes(features: Sequence[Mapping[str, Any]], file: Path) -> Any:
+    texts = [json.dumps(feature["geometry"]) for feature in features]
+    shapes = shapely.from_geojson(texts, on_invalid="ignore")
+    problems: dict[str, Any] = {
+        "geometry cannot be read or is empty": shapely.is_missing(shapes)
+        | shapely.is_empty(shapes),
+        "geometry must hold [lon, lat] in degrees of WGS-84": ~_on_earth(shapely.bounds(shapes)),
+        "geometry is no proper shape: its border crosses itself": ~shapely.is_valid(shapes),
+    }
+    for problem, is_wrong in problems.items():
+        for position in np.flatnonzero(is_wrong):
+            raise ConfigError(f"{_where(file, int(position))}: {problem}")
+    return shapes
+
+
+def _on_earth(bounds: FloatArray) -> Any:
+    limit = np.array([180.0, 90.0, 180.0, 90.0])
+    return (abs(bounds) <= limit).all(axis=-1)
