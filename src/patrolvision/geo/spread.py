@@ -23,7 +23,7 @@ from patrolvision.types import FloatArray
 FLOOR_M2 = 1e-6  # all sigmas may be 0, a covariance may not
 _STEP = math.sqrt(3.0)  # of the unscented transform: matches a normal's fourth moment
 _NEARLY_LINEAR = 0.01  # a relative change of variance: the 95 % move by less than 0.1 %
-_DRAWS = 2048
+_DRAWS = 4096
 _PRIMES = (2, 3, 5, 7, 11, 13)
 
 
@@ -104,7 +104,7 @@ def _second_moments(spread: RaySpread) -> FloatArray:
 
 @lru_cache(maxsize=1)
 def _even_draws() -> FloatArray:
-    """Standard normal draws (2048, 6), spread evenly: the Halton sequence (Numer. Math. 2 (1960))."""
+    """Standard normal draws (4096, 6), evenly spread: Halton, Numer. Math. 2 (1960)."""
     normal = NormalDist().inv_cdf
     even = [[normal(_radical_inverse(i, p)) for p in _PRIMES] for i in range(20, 20 + _DRAWS)]
     return np.array(even)
