@@ -167,7 +167,7 @@ def test_a_finding_says_why_and_keeps_its_id(tmp_path: Path) -> None:
     [
         (0.0, 0.99, 1.0, "at rest within a quarter of a sigma"),
         (0.4, 0.95, 1.0, "one sigma: noise of a standing car"),
-        (1.6, 0.0, 0.05, "four sigmas from rest"),
+        (1.6, 0.0, 0.10, "four sigmas from rest"),
         (10.0, 0.0, 1e-6, "town traffic"),
     ],
 )

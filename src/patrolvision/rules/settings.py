@@ -17,7 +17,7 @@ class RuleSettings:
     place are this far apart, which is longer than a red light.
     """
 
-    p_enforce: float = 0.88
+    p_enforce: float = 0.90
     p_review: float = 0.40
     kerb_prior: float = 5.0
     standing_prior: float = 0.9  # of a vehicle at a kerb, before its speed is looked at
