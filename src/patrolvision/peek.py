@@ -44,7 +44,7 @@ def _pictures(paths: list[Path]) -> Iterator[Path]:
 
 
 def detect(args: argparse.Namespace) -> int:
-    """`patrolvision detect`: one JSON line per picture; a bad picture is named, the rest goes on."""
+    """`patrolvision detect`: a JSON line per picture; a bad one is named, the rest goes on."""
     from patrolvision.sources.picture import read_picture
 
     values = {name: getattr(args, name) for name in ("model", "engine", "precision", "tiling")}
@@ -82,7 +82,7 @@ def detect(args: argparse.Namespace) -> int:
 
 
 def locate(args: argparse.Namespace) -> int:
-    """`patrolvision locate`: one JSON line out per line in; a bad line is named, the rest goes on."""
+    """`patrolvision locate`: a JSON line out per line in; a bad one is named, the rest goes on."""
     from patrolvision.geo.cases import answer_case
 
     failed = 0

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from patrolvision.config import Settings
 from patrolvision.errors import ConfigError, ModelError
-from patrolvision.types import Camera, Mission, ModelRelease
+from patrolvision.types import Camera, Detections, Frame, Mission, ModelRelease
 
 if TYPE_CHECKING:
+    from patrolvision.evidence.keeper import PictureKeeper
     from patrolvision.observe import TrackBook
-    from patrolvision.pipeline import Stages
     from patrolvision.ports import Detector, Executor, FrameSource, Tracker
     from patrolvision.rules.rulebook import Rulebook
     from patrolvision.store.sql_store import SqlStore
@@ -69,9 +71,11 @@ def tiled(inner: Detector) -> Detector:
 
 
 def detector_for(inner: Detector, camera: Camera | None, settings: Settings) -> Detector:
-    """The detector as this camera's pictures need it: tiled for a drone's, unless told otherwise."""
+    """The detector as this camera's pictures need it: tiled for a drone's, unless told not to."""
     drone = camera is not None and camera.platform == "drone"
-    return tiled(inner) if settings.tiling == "on" or (settings.tiling == "auto" and drone) else inner
+    return (
+        tiled(inner) if settings.tiling == "on" or (settings.tiling == "auto" and drone) else inner
+    )
 
 
 def camera(path: Path | None) -> Camera | None:
@@ -100,6 +104,57 @@ def tracker() -> Tracker:
     from patrolvision.track.bytetrack import ByteTracker
 
     return ByteTracker()
+
+
+def book(
+    mission: Mission, seen_by: Camera | None, chosen: ModelRelease, *, is_photos: bool = False
+) -> TrackBook:
+    """The memory that turns one stream's tracks into observations; single photos count alone."""
+    from patrolvision.observe import ObserveSettings, TrackBook
+
+    settings = ObserveSettings(min_frames=1) if is_photos else ObserveSettings()
+    return TrackBook(mission.id, mission.stream_id, seen_by, chosen.classes, chosen.id, settings)
+
+
+def keeper(settings: Settings, chosen: ModelRelease) -> PictureKeeper:
+    """What keeps the pictures behind findings, in the output folder."""
+    from patrolvision.evidence.keeper import PictureKeeper
+
+    return PictureKeeper(
+        settings.out / "evidence" if settings.pictures else None,
+        chosen.classes,
+        root=settings.out,
+        timezone=ZoneInfo(settings.timezone),
+    )
+
+
+@contextmanager
+def clip(
+    settings: Settings, mission: Mission, source: FrameSource, chosen: ModelRelease
+) -> Iterator[Clip]:
+    """An annotated clip of the mission, finished when the context ends well, gone when it fails."""
+    if not settings.clip:
+        yield Clip()
+        return
+    from patrolvision.evidence.annotated import AnnotatedClip
+
+    path = settings.out / f"{safe_name(mission.id)}.mp4"
+    with AnnotatedClip(path, source.size_wh, chosen.classes) as annotated:
+        yield annotated
+
+
+class Clip:
+    """A clip that nobody wants."""
+
+    name: str | None = None
+
+    def add(self, frame: Frame, detections: Detections) -> None:
+        """Leave the frame out."""
+
+
+def safe_name(text: str) -> str:
+    """A file name that means the same on every system and never leaves its folder."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text).lstrip(".") or "mission"
 
 
 def rulebook(zones: Path | None, settings: Settings) -> Rulebook:

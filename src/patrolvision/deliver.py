@@ -1,0 +1,198 @@
+"""What a run leaves in --out: tickets.geojson, summary and report.html, each whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from patrolvision import __version__, records, wiring
+from patrolvision.config import Settings
+from patrolvision.errors import OutputError
+from patrolvision.listing import print_table
+from patrolvision.report.contents import Entry, Picture, Recording, Report, Shape
+from patrolvision.report.page import ordered, render
+from patrolvision.types import Finding, Incident, Mission, Ticket
+
+if TYPE_CHECKING:
+    from patrolvision.batch import MissionResult
+
+MAX_PICTURES = 4  # of one incident in the report
+EMBED_MAX_BYTES = 400_000
+DEMO_COLUMNS = (
+    "#", "category", "priority", "lat_deg", "lon_deg", "sigma_m", "unit_grid", "segment",
+    "seen_by", "zone_id",
+)  # fmt: skip
+
+
+def check_writable(out: Path) -> None:
+    """Make the folder and prove that it takes files; OutputError naming it if it does not."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=out, prefix=".probe-") as probe:
+            probe.write(b"\0" * 4096)
+            probe.flush()
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written ({error.strerror})") from error
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file that others see only when it is complete."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def deliver(
+    settings: Settings,
+    missions: Sequence[Mission],
+    results: Sequence[MissionResult],
+    failed: Mapping[str, str],
+    *,
+    release: str,
+    title: str,
+) -> dict[str, Any]:
+    """Write the outputs of a run; the part of its summary that speaks of incidents and tickets.
+
+    Shown is what the run's own missions took part in, with everything the store knows of it.
+    """
+    ran = {result.mission_id for result in results}
+    store = wiring.store(settings.database_url)
+    try:
+        incidents = [i for i in store.incidents() if ran & set(i.mission_ids) and _is_shown(i)]
+        mine = {i.id for i in incidents}
+        tickets = {t.incident_id: t for t in store.tickets() if t.incident_id in mine}
+        findings = store.findings_of([o for i in incidents for o in i.observation_ids])
+    finally:
+        store.close()
+    entries = ordered(
+        tuple(_entry(settings.out, i, tickets.get(i.id), findings) for i in incidents)
+    )
+    rows = [_ticket_row(e) for e in entries if e.ticket is not None]
+    geojson = records.features(
+        [records.ticket_to_record(e.ticket) for e in entries if e.ticket is not None]
+    )
+    write_whole(settings.out / "tickets.geojson", json.dumps(geojson, ensure_ascii=False, indent=1))
+    report = Report(
+        title=title,
+        generated_at=datetime.now(UTC),
+        program=f"patrolvision {__version__}",
+        model_release=release,
+        entries=entries,
+        recordings=tuple(_recording(r) for r in results),
+        zones=_shapes({m.zones or settings.zones for m in missions}, "rule", "zone_id"),
+        cells=_shapes({m.grids or settings.grids for m in missions}, "layer", "code"),
+        failed=failed,
+        timezone=settings.timezone,
+    )
+    write_whole(settings.out / "report.html", render(report))
+    kinds = {kind: sum(i.kind == kind for i in incidents) for kind in ("review", "warning")}
+    return {
+        "incidents": len(incidents),
+        "tickets": len(rows),
+        **kinds,
+        "ticket_list": rows,
+        "report": str(settings.out / "report.html"),
+    }
+
+
+def _is_shown(incident: Incident) -> bool:
+    return incident.kind != "watch" and incident.status != "dismissed"
+
+
+def _ticket_row(entry: Entry) -> dict[str, Any]:
+    assert entry.ticket is not None
+    record = records.ticket_to_record(entry.ticket)
+    record["seen_by"] = ", ".join(entry.incident.mission_ids)
+    record["zone_id"] = entry.incident.zone_id
+    return record
+
+
+def _entry(
+    out: Path, incident: Incident, ticket: Ticket | None, findings: Mapping[str, Finding]
+) -> Entry:
+    mine = [findings[o] for o in incident.observation_ids if o in findings]
+    mine.sort(key=lambda f: (-f.observation.frames * f.score, f.id))
+    pictures = [p for f in mine for p in f.evidence.get("pictures", ())]
+    pictures.sort(
+        key=lambda p: (p["view"] != "close", [f["file"] for f in pictures].index(p["file"]))
+    )
+    chosen = _one_close_then_wide(pictures)
+    severity = next((str(s) for f in mine if (s := f.evidence.get("size"))), "")
+    return Entry(incident, ticket, tuple(_embedded(out, p) for p in chosen), severity)
+
+
+def _one_close_then_wide(pictures: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The best wide view of each mission, a close view, then the rest, up to the limit."""
+    wide: dict[str, Mapping[str, Any]] = {}
+    for picture in pictures:
+        if picture["view"] == "wide":
+            wide.setdefault(picture["mission_id"], picture)
+    closest = [p for p in pictures if p["view"] == "close"][:1]
+    return [*list(wide.values())[: MAX_PICTURES - len(closest)], *closest]
+
+
+def _embedded(out: Path, picture: Mapping[str, Any]) -> Picture:
+    at = datetime.fromisoformat(picture["captured_at"])
+    caption = f"{picture['view']} · {picture['mission_id']} · {at:%H:%M:%S}"
+    try:
+        return Picture(caption, (out / picture["file"]).read_bytes()[:EMBED_MAX_BYTES])
+    except OSError:
+        return Picture(f"{caption} (picture is not in this folder)", b"")
+
+
+def _recording(result: MissionResult) -> Recording:
+    return Recording(
+        mission_id=result.mission_id,
+        media=Path(result.media).name,
+        started_at=result.started_at,
+        duration_s=result.duration_s,
+        counts=result.counts,
+        observations=result.observations,
+        findings=result.findings,
+        track=result.track,
+        error=result.error,
+    )
+
+
+def _shapes(files: Iterable[Path | None], kind: str, label: str) -> tuple[Shape, ...]:
+    """What the report draws of zone and grid files, which were checked when they were loaded."""
+    shapes = []
+    for file in sorted(path for path in files if path is not None):
+        for feature in json.loads(file.read_text(encoding="utf-8"))["features"]:
+            properties, geometry = feature["properties"], feature["geometry"]
+            lines, closed = _lines(geometry)
+            rings = tuple(tuple((lat, lon) for lon, lat, *_ in line) for line in lines)
+            name = str(properties.get(label, ""))
+            shapes.append(Shape(name, str(properties.get(kind, "")), rings, closed))
+    return tuple(shapes)
+
+
+def _lines(geometry: Mapping[str, Any]) -> tuple[list[Any], bool]:
+    coordinates = geometry["coordinates"]
+    if geometry["type"] == "Polygon":
+        return list(coordinates), True
+    if geometry["type"] == "MultiPolygon":
+        return [ring for polygon in coordinates for ring in polygon], True
+    if geometry["type"] == "MultiLineString":
+        return list(coordinates), False
+    return [coordinates], False
+
+
+def print_tickets(summary: Mapping[str, Any]) -> None:
+    """The tickets of a run as a table, and where its outputs are."""
+    rows = [{"#": k, **row} for k, row in enumerate(summary["ticket_list"], 1)]
+    print_table(rows, DEMO_COLUMNS, f"{len(rows)} tickets")
+    rest = ", ".join(f"{summary[k]} {word}" for k, word in
+                     (("review", "for review"), ("warning", "warnings")) if summary[k])  # fmt: skip
+    if rest:
+        sys.stdout.write(f"besides: {rest}\n")
+    sys.stdout.write(f"report: {summary['report']}\n")

@@ -1,0 +1,42 @@
+"""The annotated clip of a mission: heads and plates hidden, boxes drawn, true times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+
+from patrolvision.evidence.clip import ClipWriter
+from patrolvision.evidence.draw import annotate
+from patrolvision.evidence.keeper import private
+from patrolvision.types import Detections, Frame
+
+
+class AnnotatedClip:
+    """A context that writes every frame it is given; see ClipWriter for errors and atomicity."""
+
+    def __init__(self, path: Path, size_wh: tuple[int, int], class_names: Sequence[str]) -> None:
+        self.name: str | None = path.name
+        self._writer = ClipWriter(path, size_wh)
+        self._names = tuple(class_names)
+        self._started_at: datetime | None = None
+
+    def add(self, frame: Frame, detections: Detections) -> None:
+        """Append a frame with its detections, at its own time after the first."""
+        self._started_at = self._started_at or frame.captured_at
+        hidden = private(frame.image, detections, self._names)
+        at_s = (frame.captured_at - self._started_at).total_seconds()
+        self._writer.add(annotate(hidden, detections, self._names), at_s)
+
+    def __enter__(self) -> AnnotatedClip:
+        self._writer.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._writer.__exit__(kind, error, trace)

@@ -1,0 +1,165 @@
+"""Remembers the frames in which open tracks were seen first, best and last.
+
+So a finding can be shown when its track has closed. Bounded: a stream that runs for days holds no
+more than a drive.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import tzinfo
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from patrolvision.evidence.blur import Boxes, blurred
+from patrolvision.evidence.pictures import close, keep_picture, wide
+from patrolvision.types import VEHICLE_CLASSES, Detections, Finding, Frame, Image, Sight
+
+MAX_FRAMES = 96
+PERSONS = frozenset({"person", "bicycle", "motorcycle"})  # of a rider the box may be the cycle's
+
+
+@dataclass(slots=True)
+class _Kept:
+    first: int
+    best: int
+    best_weight: float
+    last: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Memory:
+    frame: Frame
+    detections: Detections
+
+
+class PictureKeeper:
+    """The pictures behind findings: blurred, then written under folder, which may be None for none.
+
+    Paths in a finding's evidence are relative to `root`.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None,
+        class_names: Sequence[str],
+        *,
+        root: Path = Path(),
+        timezone: tzinfo,
+        face_model: Path | None = None,
+    ) -> None:
+        self._folder = folder
+        self._root = root
+        self._names = tuple(class_names)
+        self._timezone = timezone
+        self._face_model = face_model
+        self._frames: OrderedDict[int, _Memory] = OrderedDict()
+        self._tracks: dict[int, _Kept] = {}
+
+    def remember(self, frame: Frame, detections: Detections) -> None:
+        """Hold on to a frame while a track needs it."""
+        if self._folder is None or detections.track_id is None or len(detections) == 0:
+            return
+        tracked = detections.track_id >= 0
+        if not tracked.any():
+            return
+        self._frames[frame.index] = _Memory(frame, detections)
+        sizes = np.prod(detections.xyxy[:, 2:] - detections.xyxy[:, :2], axis=1)
+        for k in np.flatnonzero(tracked):
+            self._note(
+                int(detections.track_id[k]),
+                frame.index,
+                float(detections.confidence[k]) * float(sizes[k]),
+            )
+        if len(self._frames) > MAX_FRAMES:
+            self._forget()
+
+    def _note(self, track_id: int, index: int, weight: float) -> None:
+        kept = self._tracks.get(track_id)
+        if kept is None:
+            self._tracks[track_id] = _Kept(index, index, weight, index)
+            return
+        kept.last = index
+        if weight > kept.best_weight:
+            kept.best, kept.best_weight = index, weight
+
+    def _forget(self) -> None:
+        newest = next(reversed(self._frames))
+        needed = {i for t in self._tracks.values() for i in (t.first, t.best, t.last)}
+        for index in [i for i in self._frames if i not in needed and i != newest]:
+            del self._frames[index]
+        while len(self._frames) > MAX_FRAMES:
+            gone, _ = self._frames.popitem(last=False)
+            self._tracks = {k: t for k, t in self._tracks.items() if t.last > gone}
+
+    def illustrated(self, finding: Finding) -> Finding:
+        """The finding with what pictures of it there are: evidence["pictures"], best first."""
+        if self._folder is None or finding.kind == "watch":
+            return finding
+        sights = _distinct(finding.observation.sights)
+        pictures = [
+            p for sight in sights for p in self._pictures(finding, sight, sight == sights[0])
+        ]
+        return replace(finding, evidence={**finding.evidence, "pictures": pictures})
+
+    def _pictures(self, finding: Finding, sight: Sight, is_best: bool) -> list[dict[str, Any]]:
+        memory = self._frames.get(sight.frame_index)
+        if memory is None or self._folder is None:
+            return []
+        image = self.private(memory.frame.image, memory.detections)
+        observation = finding.observation
+        at = sight.captured_at.astimezone(self._timezone)
+        place = observation.place
+        lines = (
+            f"{at:%Y-%m-%d %H:%M:%S%z}  {observation.stream_id}",
+            f"{place.lat_deg:.6f}, {place.lon_deg:.6f} +/- {place.sigma_m:.1f} m",
+        )
+        label = f"{finding.category.replace('_', ' ')} {sight.confidence:.2f}"
+        views = {"wide": wide(image, sight.xyxy, label, lines, class_name=observation.class_name)}
+        if is_best:
+            views["close"] = close(image, sight.xyxy)
+        return [
+            self._stored(view, picture, sight, finding) for view, picture in sorted(views.items())
+        ]
+
+    def _stored(self, view: str, picture: Image, sight: Sight, finding: Finding) -> dict[str, Any]:
+        assert self._folder is not None
+        kept = keep_picture(picture, self._folder)
+        return {
+            "view": view,
+            "file": kept.path.relative_to(self._root).as_posix(),
+            "sha256": kept.sha256,
+            "width": kept.width,
+            "height": kept.height,
+            "captured_at": sight.captured_at.isoformat(),
+            "mission_id": finding.observation.mission_id,
+        }
+
+    def private(self, image: Image, detections: Detections) -> Image:
+        """The picture with people's heads and vehicles' plates hidden."""
+        return private(image, detections, self._names, self._face_model)
+
+
+def private(
+    image: Image, detections: Detections, class_names: Sequence[str], face_model: Path | None = None
+) -> Image:
+    """The picture with heads and plates hidden in the boxes of persons and vehicles."""
+    names = np.array(class_names, dtype=object)[detections.class_id]
+    persons: Boxes = detections.xyxy[np.isin(names, list(PERSONS))]
+    vehicles: Boxes = detections.xyxy[np.isin(names, list(VEHICLE_CLASSES))]
+    return blurred(image, persons, vehicles, face_model=face_model)
+
+
+def _distinct(sights: Sequence[Sight]) -> list[Sight]:
+    """The sights best first, each frame once."""
+    if not sights:
+        return []
+    best = sights[1] if len(sights) == 3 else sights[0]
+    found = {best.frame_index: best}
+    for sight in sights:
+        found.setdefault(sight.frame_index, sight)
+    return list(found.values())

@@ -1,0 +1,186 @@
+"""THE ORDER OF THE STAGES: frames -> detections -> tracks -> observations -> findings -> incidents
+-> tickets. No other file knows it.
+
+Batch and live run the same functions: `followed` yields what the closed tracks of one stream were
+found to be, `settle` puts that into the store in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from patrolvision.evidence.keeper import PictureKeeper
+from patrolvision.incidents.fusion import absorb
+from patrolvision.incidents.settings import FusionSettings
+from patrolvision.observe import TrackBook
+from patrolvision.ports import Detector, Rule, StoreTransaction, Tracker
+from patrolvision.tickets.grids import GridIndex
+from patrolvision.tickets.office import ticket_for, updated
+from patrolvision.types import (
+    Detections,
+    Finding,
+    Frame,
+    Incident,
+    Look,
+    Observation,
+    Ticket,
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """One analysed frame with its tracked detections."""
+
+    frame: Frame
+    detections: Detections
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Observations of closed tracks and what the rules say of them; the two belong together."""
+
+    observations: tuple[Observation, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a transaction changed."""
+
+    observations: int
+    incidents: int
+    tickets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """The stages of one stream: detector and rules may be shared, tracker and book are its own."""
+
+    detector: Detector
+    tracker: Tracker
+    book: TrackBook
+    rules: Rule
+    keeper: PictureKeeper
+
+
+def _batches(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
+    batch: list[Frame] = []
+    for frame in frames:
+        batch.append(frame)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def perceive(
+    frames: Iterable[Frame], detector: Detector, tracker: Tracker, *, batch_size: int = 1
+) -> Iterator[Seen]:
+    """The frames with their tracked detections, in order.
+
+    While one batch is tracked and handled by the caller, the next is being detected: the two
+    share the processor, and neither waits for the other.
+    """
+    with ThreadPoolExecutor(1, "detect") as pool:
+        waiting: tuple[list[Frame], Future[list[Detections]]] | None = None
+        for batch in _batches(frames, batch_size):
+            started = pool.submit(detector.detect, [frame.image for frame in batch])
+            if waiting is not None:
+                yield from _tracked(*waiting, tracker)
+            waiting = (batch, started)
+        if waiting is not None:
+            yield from _tracked(*waiting, tracker)
+
+
+def _tracked(
+    batch: list[Frame], detected: Future[list[Detections]], tracker: Tracker
+) -> Iterator[Seen]:
+    for frame, detections in zip(batch, detected.result(), strict=True):
+        yield Seen(frame, tracker.update(detections, frame))
+
+
+def followed(
+    frames: Iterable[Frame],
+    stages: Stages,
+    *,
+    batch_size: int = 1,
+    on_seen: Callable[[Seen], None] = lambda seen: None,
+) -> Iterator[Judged]:
+    """What each group of closed tracks of one stream was found to be, as the tracks close."""
+    for seen in perceive(frames, stages.detector, stages.tracker, batch_size=batch_size):
+        stages.keeper.remember(seen.frame, seen.detections)
+        stages.book.add(seen.frame, seen.detections)
+        on_seen(seen)
+        closed = stages.book.finished(seen.frame.captured_at)
+        if closed:
+            yield judge(closed, stages)
+    rest = stages.book.flush()
+    if rest:
+        yield judge(rest, stages)
+
+
+def judge(observations: Sequence[Observation], stages: Stages) -> Judged:
+    """What the rules say of closed tracks, with pictures for what they claim."""
+    findings = stages.rules.findings(observations)
+    illustrated = [stages.keeper.illustrated(finding) for finding in findings]
+    return Judged(tuple(observations), tuple(illustrated))
+
+
+def together(parts: Iterable[Judged], rules: Rule) -> Judged:
+    """A whole pass judged at once, with the pictures that were taken on the way.
+
+    The rules see more in company: smoke beside its fire, a queue of cars.
+    """
+    parts = list(parts)
+    pictures = {f.observation.id: f.evidence.get("pictures") for p in parts for f in p.findings}
+    observations = sorted(
+        (o for part in parts for o in part.observations), key=lambda o: (o.first_seen, o.id)
+    )
+    findings = [
+        finding
+        if (kept := pictures.get(finding.observation.id)) is None
+        else replace(finding, evidence={**finding.evidence, "pictures": kept})
+        for finding in rules.findings(observations)
+    ]
+    return Judged(tuple(observations), tuple(findings))
+
+
+def settle(
+    transaction: StoreTransaction,
+    judged: Judged,
+    *,
+    looks: Sequence[Look] = (),
+    grids: GridIndex | None = None,
+    settings: FusionSettings | None = None,
+) -> Settled:
+    """Fuse findings with what the store holds and raise tickets; nothing changes if nothing is new.
+
+    Everything is derived from the values given (ids, times), so that the same mission settled
+    again, or after a crash, ends in the same state.
+    """
+    findings = judged.findings
+    places = [f.observation.place for f in findings]
+    transaction.claim([(place.lat_deg, place.lon_deg) for place in places])
+    observations = transaction.add_observations(judged.observations)
+    transaction.save_findings(findings)
+    transaction.add_looks(looks)
+    changed = absorb(findings, transaction, settings, looks)
+    incidents = transaction.save_incidents(changed)
+    tickets = transaction.save_tickets(_tickets(transaction, changed, grids))
+    return Settled(observations, incidents, tickets)
+
+
+def _tickets(
+    transaction: StoreTransaction, incidents: Sequence[Incident], grids: GridIndex | None
+) -> list[Ticket]:
+    known = transaction.tickets_of([incident.id for incident in incidents])
+    tickets = [
+        updated(known[incident.id], incident, grids)
+        if incident.id in known
+        else ticket_for(incident, grids, at=incident.first_seen)
+        for incident in incidents
+    ]
+    return [ticket for ticket in tickets if ticket is not None]
