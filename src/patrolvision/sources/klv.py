@@ -17,12 +17,13 @@ import av
 import av.error
 
 from patrolvision.errors import TelemetryError
-from patrolvision.sources.attitude import angles_of, enu_from_body
+from patrolvision.geo.attitude import camera_angles
 from patrolvision.sources.fixes import EPOCH, RawFix, RawLog
 
 FORMAT = "misb-st-0601"
 UAS_KEY = bytes.fromhex("060e2b34020b01010e01030101000000")
 _CHECKSUM, _TIME = 1, 2
+_CAMERA_ANGLES = ("gimbal_heading_deg", "gimbal_pitch_deg", "gimbal_roll_deg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +219,6 @@ def _camera_angles(
     azimuth, elevation = read.get("sensor_azimuth_deg"), read.get("sensor_elevation_deg")
     if heading is None or azimuth is None or elevation is None:
         return {}
-    platform = enu_from_body(heading, pitch or 0.0, roll or 0.0)
-    sensor = enu_from_body(azimuth, elevation, read.get("sensor_roll_deg") or 0.0)
-    names = ("gimbal_heading_deg", "gimbal_pitch_deg", "gimbal_roll_deg")
-    return dict(zip(names, angles_of(platform @ sensor), strict=True))
+    sensor_roll = read.get("sensor_roll_deg") or 0.0
+    angles = camera_angles(heading, pitch or 0.0, roll or 0.0, azimuth, elevation, sensor_roll)
+    return dict(zip(_CAMERA_ANGLES, angles, strict=True))
