@@ -1,0 +1,124 @@
+"""Which of many points may be one thing: covariances, neighbours and one-to-one assignment.
+
+Plain arrays: places are (N, 2) east, north in metres; covariances (N, 2, 2) in square metres.
+"""
+
+from __future__ import annotations
+
+import lap
+import numpy as np
+from numpy.typing import NDArray
+
+from patrolvision.types import FloatArray
+
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+
+def inverse(cov: FloatArray) -> FloatArray:
+    """The inverses of symmetric (..., 2, 2) matrices."""
+    a, b, d = cov[..., 0, 0], cov[..., 0, 1], cov[..., 1, 1]
+    out = np.empty_like(cov)
+    det = a * d - b * b
+    out[..., 0, 0], out[..., 1, 1] = d / det, a / det
+    out[..., 0, 1] = out[..., 1, 0] = -b / det
+    return out
+
+
+def times(matrix: FloatArray, vector: FloatArray) -> FloatArray:
+    """Symmetric (..., 2, 2) matrices applied to (..., 2) vectors."""
+    x, y = vector[..., 0], vector[..., 1]
+    off = matrix[..., 0, 1]
+    return np.stack([matrix[..., 0, 0] * x + off * y, off * x + matrix[..., 1, 1] * y], axis=-1)
+
+
+def chi2(vector: FloatArray, weight: FloatArray) -> FloatArray:
+    """Squared Mahalanobis length of (..., 2) vectors under inverse covariances (..., 2, 2)."""
+    x, y = vector[..., 0], vector[..., 1]
+    return np.asarray(
+        weight[..., 0, 0] * x * x + 2 * weight[..., 0, 1] * x * y + weight[..., 1, 1] * y * y
+    )
+
+
+def pairs_within(a: FloatArray, b: FloatArray, radius_m: float) -> tuple[IntArray, IntArray]:
+    """Indices i into a (N, 2) and j into b (M, 2) of all pairs within the radius, by i then j."""
+    nothing = np.zeros(0, np.int64)
+    if not len(a) or not len(b):
+        return nothing, nothing
+    cell_a, cell_b = (np.floor(p / radius_m).astype(np.int64) for p in (a, b))
+    key_b = _key(cell_b)
+    order = np.argsort(key_b, kind="stable")
+    sorted_key = key_b[order]
+    found_i, found_j = [nothing], [nothing]
+    for east in (-1, 0, 1):
+        key = _key(cell_a + np.array([east, -1]))
+        low = np.searchsorted(sorted_key, key, "left")  # three cells in a column are one run
+        count = np.searchsorted(sorted_key, key + 2, "right") - low
+        i = np.repeat(np.arange(len(a)), count)
+        j = order[np.arange(len(i)) - np.repeat(np.cumsum(count) - count - low, count)]
+        near = np.sum((a[i] - b[j]) ** 2, axis=1) <= radius_m * radius_m
+        found_i.append(i[near])
+        found_j.append(j[near])
+    i, j = np.concatenate(found_i), np.concatenate(found_j)
+    by = np.lexsort((j, i))
+    return i[by], j[by]
+
+
+def _key(cell: IntArray) -> IntArray:
+    return cell[:, 0] * 2**31 + cell[:, 1]
+
+
+def components(count: int, i: IntArray, j: IntArray) -> IntArray:
+    """The label (count,) of each node's connected part: the smallest index in it."""
+    label = np.arange(count)
+    while len(i):
+        low = np.minimum(label[i], label[j])
+        before = label.copy()
+        np.minimum.at(label, label[i], low)
+        np.minimum.at(label, label[j], low)
+        np.minimum.at(label, i, low)
+        np.minimum.at(label, j, low)
+        label = label[label]
+        if np.array_equal(before, label):
+            break
+    return label
+
+
+def one_to_one(i: IntArray, j: IntArray, cost: FloatArray, limit: float) -> list[tuple[int, int]]:
+    """The cheapest pairing in which no i and no j is used twice; left alone costs limit.
+
+    Only the pairs given may be chosen, and of them only those cheaper than limit.
+    """
+    keep = cost < limit
+    i, j, cost = i[keep], j[keep], cost[keep]
+    rows, row = np.unique(i, return_inverse=True)
+    columns, column = np.unique(j, return_inverse=True)
+    part = components(len(rows) + len(columns), row, column + len(rows))[row]
+    order = np.argsort(part, kind="stable")
+    bounds = np.flatnonzero(np.diff(part[order], prepend=-1, append=len(part) + len(rows) + 1))
+    chosen: list[tuple[int, int]] = []
+    for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+        group = order[low:high]
+        if high - low == 1:
+            chosen.append((int(i[group[0]]), int(j[group[0]])))
+        else:
+            chosen += _assign(i[group], j[group], cost[group], limit)
+    return sorted(chosen)
+
+
+def _assign(i: IntArray, j: IntArray, cost: FloatArray, limit: float) -> list[tuple[int, int]]:
+    rows, row = np.unique(i, return_inverse=True)
+    columns, column = np.unique(j, return_inverse=True)
+    table = np.full((len(rows), len(columns)), 10 * limit)
+    table[row, column] = cost
+    _, to, _ = lap.lapjv(table, extend_cost=True, cost_limit=limit)
+    return [(int(rows[r]), int(columns[c])) for r, c in enumerate(to) if c >= 0]
+
+
+def overlap_in_time(
+    start_a: FloatArray, end_a: FloatArray, start_b: FloatArray, end_b: FloatArray
+) -> BoolArray:
+    """Whether two spans share an instant; spans that only touch do not, unless one is an instant."""
+    latest, earliest = np.maximum(start_a, start_b), np.minimum(end_a, end_b)
+    is_instant = (start_a == end_a) | (start_b == end_b)
+    return np.asarray((latest < earliest) | ((latest == earliest) & is_instant))

@@ -1,0 +1,148 @@
+"""What a new finding or look can change: the connected sightings around it, and nothing else.
+
+Sightings are linked when their covariances allow one thing and no more than the longest gap lies
+between them. The incidents of a connected part are a function of its sightings and the looks over
+it, so solving whole parts anew gives the same state in whatever order they arrived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import cos, floor, radians
+from typing import Protocol
+
+import numpy as np
+
+from patrolvision.geo.geodesy import local_en
+from patrolvision.incidents.association import (
+    IntArray,
+    chi2,
+    components,
+    inverse,
+    pairs_within,
+)
+from patrolvision.incidents.settings import CategorySettings
+from patrolvision.types import Finding, FloatArray, Incident, Look
+
+CELL_M = 30.0
+LOOK_CELL_M = 200.0
+METRES_PER_DEG = 111_320.0
+
+
+class Neighbourhood(Protocol):
+    """The part of ports.StoreTransaction that fusion reads."""
+
+    def findings_near(
+        self, category: str, lat_deg: float, lon_deg: float, radius_m: float
+    ) -> list[Finding]:
+        """Findings of the category within the radius."""
+
+    def incidents_with(self, observation_ids: Sequence[str]) -> list[Incident]:
+        """Incidents that hold any of these observations."""
+
+    def looks_near(self, lat_deg: float, lon_deg: float, radius_m: float) -> list[Look]:
+        """Looks whose bounding box comes within the radius."""
+
+
+def _cell(lat_deg: float, lon_deg: float, size_m: float) -> tuple[int, int]:
+    row = floor(lat_deg * METRES_PER_DEG / size_m)
+    return row, floor(lon_deg * METRES_PER_DEG * _narrowing(row, size_m) / size_m)
+
+
+def _narrowing(row: int, size_m: float) -> float:
+    return max(cos(radians((row + 0.5) * size_m / METRES_PER_DEG)), 0.01)
+
+
+def _centre(cell: tuple[int, int], size_m: float) -> tuple[float, float]:
+    lat = (cell[0] + 0.5) * size_m / METRES_PER_DEG
+    lon = (cell[1] + 0.5) * size_m / METRES_PER_DEG / _narrowing(cell[0], size_m)
+    return lat, lon
+
+
+def connected_findings(
+    category: str,
+    seeds: Sequence[Finding],
+    near: Neighbourhood,
+    settings: CategorySettings,
+) -> list[list[Finding]]:
+    """The connected parts that hold a seed, complete; each by time and id, the parts likewise.
+
+    Seeds need not be stored yet; a seed stands for a stored finding of the same id.
+    """
+    own = {finding.id: finding for finding in seeds}
+    known = dict(own)
+    asked: set[tuple[int, int]] = set()
+    while True:
+        findings = ordered(known.values())
+        label = components(len(findings), *links(findings, settings))
+        live = {label[k] for k, finding in enumerate(findings) if finding.id in own}
+        parts: dict[int, list[Finding]] = {}
+        for k, finding in enumerate(findings):
+            if label[k] in live:
+                parts.setdefault(int(label[k]), []).append(finding)
+        cells = {_cell_of(f) for part in parts.values() for f in part} - asked
+        if not cells:
+            return list(parts.values())
+        asked |= cells
+        for cell in sorted(cells):
+            radius = 0.75 * CELL_M + settings.max_link_m
+            for finding in near.findings_near(category, *_centre(cell, CELL_M), radius):
+                known.setdefault(finding.id, finding)
+
+
+def _cell_of(finding: Finding) -> tuple[int, int]:
+    place = finding.observation.place
+    return _cell(place.lat_deg, place.lon_deg, CELL_M)
+
+
+def ordered(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings by the time of their first sight, then by observation and id."""
+    return sorted(findings, key=lambda f: (f.observation.first_seen, f.observation.id, f.id))
+
+
+def links(findings: Sequence[Finding], settings: CategorySettings) -> tuple[IntArray, IntArray]:
+    """The pairs i < j of findings that may influence each other."""
+    xy, cov, start, end = arrays(findings)
+    i, j = pairs_within(xy, xy, settings.max_link_m)
+    i, j = i[i < j], j[i < j]
+    total = cov[i] + cov[j] + 2 * settings.extent_sigma_m**2 * np.eye(2)
+    apart = chi2(xy[i] - xy[j], inverse(total))
+    wait = np.maximum(start[i] - end[j], start[j] - end[i])
+    keep = (apart <= settings.gate_chi2) & (wait <= settings.max_gap_s)
+    return i[keep], j[keep]
+
+
+def arrays(
+    findings: Sequence[Finding],
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """xy (N, 2) around the first finding, total cov (N, 2, 2), start and end (N,) in seconds."""
+    seen = [finding.observation for finding in findings]
+    lat = np.array([o.place.lat_deg for o in seen])
+    lon = np.array([o.place.lon_deg for o in seen])
+    xy = np.stack(local_en(lat[0], lon[0], lat, lon), axis=-1)
+    cov = np.stack([o.place.cov_en_m2 for o in seen])
+    start = np.array([o.first_seen.timestamp() for o in seen])
+    end = np.array([o.last_seen.timestamp() for o in seen])
+    return xy, cov, start, end
+
+
+def findings_under(
+    category: str, look: Look, near: Neighbourhood, margin_m: float
+) -> list[Finding]:
+    """The findings that a look may say something about."""
+    low, high = np.min(look.polygon, axis=0), np.max(look.polygon, axis=0)
+    lat, lon = (low + high) / 2
+    east, north = local_en(lat, lon, high[0], high[1])
+    radius = float(np.hypot(east, north)) + margin_m
+    return near.findings_near(category, float(lat), float(lon), radius)
+
+
+def looks_over(
+    places: Iterable[tuple[float, float]], new: Sequence[Look], near: Neighbourhood
+) -> list[Look]:
+    """Every look, stored or new, that may cover one of these places, by time and id."""
+    found = {look.id: look for look in new}
+    for cell in sorted({_cell(lat, lon, LOOK_CELL_M) for lat, lon in places}):
+        for look in near.looks_near(*_centre(cell, LOOK_CELL_M), 0.75 * LOOK_CELL_M):
+            found.setdefault(look.id, look)
+    return sorted(found.values(), key=lambda look: (look.start, look.id))

@@ -1,0 +1,1 @@
+"""Patrols whose truth is known."""
