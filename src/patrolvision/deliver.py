@@ -1,4 +1,4 @@
-"""What a run leaves in --out: tickets.geojson, summary and report.html, each whole or not at all."""
+"""What a run leaves in --out: tickets.geojson and report.html, each whole or not at all."""
 
 from __future__ import annotations
 
