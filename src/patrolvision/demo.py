@@ -68,9 +68,10 @@ def score(tickets: Sequence[dict[str, Any]], planted: Sequence[Planted]) -> Scor
         for thing in planted:
             if thing.category != ticket["category"]:
                 continue
-            apart = distance_m(ticket["lat_deg"], ticket["lon_deg"], thing.lat_deg, thing.lon_deg)
+            apart = float(
+                distance_m(ticket["lat_deg"], ticket["lon_deg"], thing.lat_deg, thing.lon_deg)
             if apart <= reach_m:
-                pairs.append((float(apart), k, thing.id))
+                pairs.append((apart, k, thing.id))
     used: set[int] = set()
     found: dict[str, float] = {}
     for apart, k, thing_id in sorted(pairs):

@@ -17,7 +17,8 @@ from patrolvision.incidents.settings import FusionSettings
 from patrolvision.observe import TrackBook
 from patrolvision.ports import Detector, Rule, StoreTransaction, Tracker
 from patrolvision.tickets.grids import GridIndex
-from patrolvision.tickets.office import ticket_for, updated
+from patrolvision.tickets.office import AUTOMATIC, OVER, ticket_for, updated
+from patrolvision.tickets.workflow import move
 from patrolvision.types import (
     Detections,
     Finding,
@@ -52,6 +53,7 @@ class Settled:
     observations: int
     incidents: int
     tickets: int
+    raised: tuple[Ticket, ...] = ()  # those that did not exist before
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,18 +171,22 @@ def settle(
     transaction.add_looks(looks)
     changed = absorb(findings, transaction, settings, looks)
     incidents = transaction.save_incidents(changed)
-    tickets = transaction.save_tickets(_tickets(transaction, changed, grids))
-    return Settled(observations, incidents, tickets)
-
-
-def _tickets(
-    transaction: StoreTransaction, incidents: Sequence[Incident], grids: GridIndex | None
-) -> list[Ticket]:
-    known = transaction.tickets_of([incident.id for incident in incidents])
-    tickets = [
-        updated(known[incident.id], incident, grids)
-        if incident.id in known
-        else ticket_for(incident, grids, at=incident.first_seen)
-        for incident in incidents
+    known = transaction.tickets_of([incident.id for incident in changed])
+    raised = [
+        ticket
+        for incident in changed
+        if incident.id not in known
+        and (ticket := ticket_for(incident, grids, at=incident.first_seen)) is not None
     ]
-    return [ticket for ticket in tickets if ticket is not None]
+    followed_up = [_follow(known[i.id], i, grids) for i in changed if i.id in known]
+    tickets = transaction.save_tickets(raised + followed_up)
+    return Settled(observations, incidents, tickets, tuple(raised))
+
+
+def _follow(ticket: Ticket, incident: Incident, grids: GridIndex | None) -> Ticket:
+    """The ticket after its incident changed; one whose incident joined another is rejected."""
+    into = incident.evidence.get("merged_into")
+    if incident.status == "dismissed" and into is not None and ticket.state not in OVER:
+        note = f"is the same as incident {into}"
+        return move(ticket, "rejected", AUTOMATIC, incident.last_seen, note)
+    return updated(ticket, incident, grids)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from patrolvision.config import Settings
+from patrolvision.config import Settings, StreamEntry, WatchFile
 from patrolvision.errors import ConfigError, ModelError
 from patrolvision.types import Camera, Detections, Frame, Mission, ModelRelease
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from patrolvision.observe import TrackBook
     from patrolvision.ports import Detector, Executor, FrameSource, Tracker
     from patrolvision.rules.rulebook import Rulebook
+    from patrolvision.sources.stream import Stream
+    from patrolvision.sources.sync import PoseTrack
     from patrolvision.store.sql_store import SqlStore
     from patrolvision.tickets.grids import GridIndex
 
@@ -97,6 +100,37 @@ def recording(mission: Mission, seen_by: Camera | None, settings: Settings) -> F
         analysis_fps=settings.analysis_fps,
         default_timezone=ZoneInfo(settings.timezone),
     )
+
+
+def stream(
+    entry: StreamEntry, seen_by: Camera | None, file: WatchFile, stop: threading.Event
+) -> Stream:
+    """One live stream with its telemetry, where it has one."""
+    from patrolvision.sources.stream import Stream, StreamSettings
+
+    return Stream(
+        entry.id,
+        entry.url,
+        poses=_poses(entry, seen_by, file.settings),
+        started_at=entry.started_at,
+        settings=StreamSettings(
+            analysis_fps=file.settings.analysis_fps,
+            reconnect_min_s=file.reconnect_min_s,
+            reconnect_max_s=file.reconnect_max_s,
+            loop=entry.loop,
+        ),
+        stop=stop,
+    )
+
+
+def _poses(entry: StreamEntry, seen_by: Camera | None, settings: Settings) -> PoseTrack | None:
+    if entry.telemetry is None or seen_by is None:
+        return None
+    from patrolvision.sources.sync import PoseTrack
+    from patrolvision.sources.telemetry import read_telemetry
+
+    zone = ZoneInfo(entry.telemetry_timezone or settings.timezone)
+    return PoseTrack(read_telemetry(entry.telemetry, timezone=zone), seen_by)
 
 
 def tracker() -> Tracker:
