@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from patrolvision.rules.parking import ParkingRule, standing_probability
 from patrolvision.rules.rulebook import Rulebook
 from patrolvision.rules.settings import RuleSettings
-from patrolvision.types import Observation
+from patrolvision.types import Finding, Observation
 
 from . import street
 from .street import MONDAY_8, feature, rectangle, seen, zone_map
@@ -100,29 +101,66 @@ def test_no_parking_waits_for_the_grace_time(tmp_path: Path) -> None:
     assert kind_of(tmp_path, seen(lasts_s=40.0), no_parking(grace_s=30)) == "enforce"
 
 
-def test_a_later_pass_proves_the_dwell_that_one_pass_could_not(tmp_path: Path) -> None:
+def again(first: Observation, after_s: float, **other: Any) -> Observation:
+    return replace(
+        first,
+        **{"id": "o2", "mission_id": "m2", **other},
+        first_seen=first.first_seen + timedelta(seconds=after_s),
+        last_seen=first.last_seen + timedelta(seconds=after_s),
+    )
+
+
+def fused(book: Rulebook, *sights: Observation) -> Finding | None:
+    findings = [f for o in sights for f in book.findings([o])]
+    return book.rejudged(findings, sights[0].place)
+
+
+@pytest.mark.parametrize("speed_mps", [None, 0.1])
+def test_a_later_pass_proves_the_dwell_that_one_pass_could_not(
+    tmp_path: Path, speed_mps: float | None
+) -> None:
     book = Rulebook(zone_map(tmp_path / "z.geojson", no_parking()))
-    first = seen(speed_mps=None)
+    first = seen(speed_mps=speed_mps)
     assert book.findings([first])[0].kind == "watch"
-    spans = [
-        (first.first_seen, first.last_seen),
-        (MONDAY_8 + timedelta(seconds=600), MONDAY_8 + timedelta(seconds=602)),
-    ]
-    judged = book.judge_vehicle("car", first.place, spans, None)
-    assert judged is not None
-    verdict, evidence = judged
-    assert verdict.kind == "enforce"
-    assert evidence["dwell_s"] == 602.0
+    early, late = fused(book, first, again(first, 200.0)), fused(book, again(first, 600.0), first)
+    assert early is not None
+    assert early.kind == "watch"
+    assert late is not None
+    assert late.kind == "enforce"
+    assert late.evidence["dwell_s"] == 602.0
+
+
+def test_a_vehicle_of_unknown_speed_is_proved_to_stand_by_being_there_again(tmp_path: Path) -> None:
+    book = Rulebook(zone_map(tmp_path / "z.geojson", no_stopping()))
+    first = seen(speed_mps=None)
+    kinds = [f.kind if (f := fused(book, first, again(first, s))) else None for s in (60.0, 180.0)]
+    assert kinds == ["watch", "enforce"]
+
+
+def test_a_better_place_turns_a_doubt_into_a_case_or_into_nothing(tmp_path: Path) -> None:
+    book = Rulebook(zone_map(tmp_path / "z.geojson", no_stopping()))
+    doubt = book.findings([seen(sigma_m=2.0)])
+    assert [f.kind for f in doubt] == ["review"]
+    inside = book.rejudged(doubt, street.place(0.0, 0.0, 0.5))
+    assert inside is not None
+    assert inside.kind == "enforce"
+    assert book.rejudged(doubt, street.place(0.0, 4.0, 0.5)) is None
 
 
 def test_sights_outside_the_hours_do_not_count_for_the_dwell(tmp_path: Path) -> None:
     book = Rulebook(zone_map(tmp_path / "z.geojson", no_parking(hours="07:00-08:05")))
-    late = MONDAY_8 + timedelta(minutes=30)
-    spans = [(MONDAY_8, MONDAY_8 + timedelta(seconds=2)), (late, late + timedelta(seconds=2))]
-    judged = book.judge_vehicle("car", street.place(0.0, 0.0), spans, 0.99)
-    assert judged is not None
-    assert judged[0].kind == "watch"
-    assert judged[0].dwell_s == 2.0
+    first = book.findings([seen()])[0]
+    late = replace(first, observation=again(first.observation, 1800.0))
+    whole = book.rejudged([first, late], street.place(0.0, 0.0))
+    assert whole is not None
+    assert whole.kind == "watch"
+    assert whole.evidence["dwell_s"] == 2.0
+
+
+def test_a_warning_zone_makes_a_warning_or_nothing(tmp_path: Path) -> None:
+    zone = no_parking(phase="warning")
+    assert kind_of(tmp_path, seen(), zone) is None
+    assert kind_of(tmp_path, seen(lasts_s=400.0), zone) == "warning"
 
 
 def test_a_car_behind_a_creeping_one_in_its_line_is_in_a_queue(tmp_path: Path) -> None:

@@ -26,10 +26,11 @@ from patrolvision.types import Image
 
 Boxes = NDArray[np.float32]
 
-HEAD_SHARE = 0.40  # of a standing person's box, from the top
+HEAD_SHARE = 0.40  # of a standing person's box height, from the top
+HEAD_WIDTHS = 0.90  # ... and at least this many box widths: of a bust the head is a larger part
 SMALL_PERSON_PX = 48  # below this height the whole person is hidden
 TINY_PERSON_PX = 12  # a head of two pixels shows nobody
-PLATE_FROM, PLATE_TO = 0.40, 1.00  # of a vehicle's box height, from the top
+PLATE_FROM, PLATE_TO = 0.35, 1.00  # of a vehicle's box height, from the top
 MIN_VEHICLE_PX = 40  # a plate is at most a third of the width: 13 px cannot be read
 MARGIN = 0.05  # boxes are not exact
 HEAD_BLOCKS, PLATE_BLOCKS = 5, 9  # across a person's box, across a vehicle's (a plate is a third)
@@ -82,7 +83,8 @@ def _head(x0: float, y0: float, x1: float, y1: float) -> tuple[float, float, flo
         return None
     whole = height < SMALL_PERSON_PX or width > height
     left, top, right, bottom = _grown(x0, y0, x1, y1)
-    return left, top, right, bottom if whole else y0 + HEAD_SHARE * height
+    chin = y0 + max(HEAD_SHARE * height, HEAD_WIDTHS * width)
+    return left, top, right, bottom if whole else min(chin, bottom)
 
 
 def _plate_band(

@@ -65,7 +65,7 @@ class ParkingRule:
         span = (seen.first_seen, seen.last_seen)
         vehicle = StandingVehicle(seen.class_name, seen.place, (span,), p_standing)
         verdict = judge(vehicle, self.zones, self.settings)
-        if verdict is None:
+        if verdict is None or _is_unproved_warning(verdict):
             return None
         queueing = verdict.kind != "watch" and is_queueing(
             seen, others, verdict.zone.area, self.settings
@@ -79,12 +79,18 @@ class ParkingRule:
             observation=seen,
             score=verdict.probability,
             zone_id=verdict.zone.zone_id,
-            priority=_priority(verdict),
+            priority=priority(verdict),
             evidence=evidence(verdict, self.zones, (span,), queueing),
         )
 
 
-def _priority(verdict: Verdict) -> Literal["normal", "urgent"]:
+def _is_unproved_warning(verdict: Verdict) -> bool:
+    """A watch only exists to become a case, and in a warning zone there never is one."""
+    return verdict.kind == "watch" and verdict.zone.phase == "warning"
+
+
+def priority(verdict: Verdict) -> Literal["normal", "urgent"]:
+    """urgent for a case or a doubt in a fire lane."""
     alarm = verdict.zone.priority == "fire_lane" and verdict.kind in ("enforce", "review")
     return "urgent" if alarm else "normal"
 
@@ -101,8 +107,8 @@ def evidence(
         "zones_version": zones.version,
         "zone_id": zone.zone_id,
         "phase": zone.phase,
-        "grace_s": zone.grace_s,
-        "needs_dwell_s": verdict.needs_dwell_s,
+        "zone_grace_s": zone.grace_s,
+        "grace_s": verdict.needs_dwell_s,  # longer than the zone's where standing is to be proved
         "dwell_s": verdict.dwell_s,
         "first_seen": min(first for first, _ in spans).isoformat(),
         "last_seen": max(last for _, last in spans).isoformat(),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from patrolvision.ports import Rule
 from patrolvision.rules.fire import FireRule
 from patrolvision.rules.litter import LitterRule
-from patrolvision.rules.parking import ParkingRule, evidence
+from patrolvision.rules.parking import ParkingRule, evidence, priority, standing_probability
 from patrolvision.rules.settings import RuleSettings
-from patrolvision.rules.verdicts import Span, StandingVehicle, Verdict, judge
+from patrolvision.rules.verdicts import StandingVehicle, judge
 from patrolvision.rules.zone_map import ZoneMap
 from patrolvision.types import Finding, GeoPoint, Observation
 
@@ -34,20 +35,32 @@ class Rulebook:
         found = {f.observation.id: f for rule in self._rules for f in rule.findings(observations)}
         return [found[o.id] for o in observations if o.id in found]
 
-    def judge_vehicle(
-        self,
-        class_name: str,
-        place: GeoPoint,
-        spans: Sequence[Span],
-        p_standing: float | None,
-    ) -> tuple[Verdict, dict[str, object]] | None:
-        """The verdict on a fused vehicle with its evidence; None if no zone says anything of it.
+    def rejudged(self, findings: Sequence[Finding], place: GeoPoint) -> Finding | None:
+        """The last finding about one vehicle, judged anew from all its sights and its fused place.
 
-        spans: (first, last) of each of its sights; p_standing: the surest of its passes, None if
-        none knew its speed. Sights further apart than the grace time prove the dwell.
+        findings: those about one vehicle from any number of passes, unordered; place: what fusion
+        made of theirs. kind, score, zone_id, priority and evidence are those of the whole; its
+        observation stays the last one. None if no zone says anything of the vehicle any more.
         """
-        vehicle = StandingVehicle(class_name, place, tuple(spans), p_standing)
+        ordered = sorted(findings, key=lambda f: (f.observation.last_seen, f.id))
+        last = ordered[-1]
+        known = [p for f in ordered if (p := self._p_standing(f.observation)) is not None]
+        spans = tuple((f.observation.first_seen, f.observation.last_seen) for f in ordered)
+        queueing = any(f.evidence.get("queueing") for f in ordered)
+        vehicle = StandingVehicle(
+            last.observation.class_name, place, spans, max(known, default=None), queueing
+        )
         verdict = judge(vehicle, self.zones, self.settings)
         if verdict is None:
             return None
-        return verdict, evidence(verdict, self.zones, spans)
+        return replace(
+            last,
+            kind=verdict.kind,
+            score=verdict.probability,
+            zone_id=verdict.zone.zone_id,
+            priority=priority(verdict),
+            evidence={**last.evidence, **evidence(verdict, self.zones, spans, queueing)},
+        )
+
+    def _p_standing(self, seen: Observation) -> float | None:
+        return standing_probability(seen.speed_mps, seen.speed_sigma_mps, self.settings)

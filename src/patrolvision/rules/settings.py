@@ -13,8 +13,8 @@ class RuleSettings:
 
     kerb_prior: how many times denser standing vehicles are at a kerb (zones, bays, the kerb beyond
     a zone's end) than in lanes and on pavements; 1 judges by area alone (docs/adr/0005).
-    standing_proof_s: a vehicle whose speed is unknown counts as standing when sights of it at one
-    place are this far apart, which is longer than a red light.
+    standing_proof_s: a vehicle whose speed is unknown or doubtful counts as standing when sights of
+    it at one place are this far apart, longer than a red light; queue_proof_s: one in a queue.
     """
 
     p_enforce: float = 0.90
@@ -24,6 +24,7 @@ class RuleSettings:
     p_standing_unknown: float = 0.5
     p_moving: float = 0.20  # below this probability of standing there is no finding at all
     standing_proof_s: float = 120.0
+    queue_proof_s: float = 600.0
     creep_mps: float = 0.5  # whoever moves, moves at least this fast ...
     traffic_mps: float = 15.0  # ... and at most this fast: the flat prior of a moving vehicle
     speed_sigma_mps: float = 0.5  # for a speed that comes without its sigma

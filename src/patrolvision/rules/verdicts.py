@@ -92,11 +92,9 @@ def _verdict(
         ("enforce", proved, settings.p_enforce),
         ("warning", [c for c in claims if c.proved], settings.p_enforce),
         ("review", [c for c in enforced if c.proved or not c.certain], settings.p_review),
-        ("watch", claims, settings.p_review),
+        ("watch", [c for c in claims if not c.proved], settings.p_review),
     )
     for kind, held, needed in steps:
-        if vehicle.queueing and kind != "watch":
-            continue
         verdict = _weighed(kind, held, kerb, settings)
         if verdict is None:
             continue
@@ -171,17 +169,20 @@ def _claim(
     if not bound:
         return None
     dwell_s = (max(b for _, b in bound) - min(a for a, _ in bound)).total_seconds()
-    p_standing, needs_s = _standing(vehicle.p_standing, zone, dwell_s, settings)
+    p_standing, needs_s = _standing(vehicle, zone, dwell_s, settings)
     certain = all(force == "open" for force, span in forces if span in bound)
     return _Claim(zone, hit.inside & ~free, certain, dwell_s, needs_s, p_standing)
 
 
 def _standing(
-    p_standing: float | None, zone: Zone, dwell_s: float, settings: RuleSettings
+    vehicle: StandingVehicle, zone: Zone, dwell_s: float, settings: RuleSettings
 ) -> tuple[float, float]:
     """Probability of standing and the dwell that proves it: seen again at its place, it stood."""
-    if dwell_s >= max(zone.grace_s, settings.standing_proof_s):
+    again_s = settings.queue_proof_s if vehicle.queueing else settings.standing_proof_s
+    proof_s = max(zone.grace_s, again_s)
+    if dwell_s >= proof_s:
         return 1.0, zone.grace_s
-    if p_standing is None:
-        return settings.p_standing_unknown, max(zone.grace_s, settings.standing_proof_s)
-    return p_standing, zone.grace_s
+    if vehicle.p_standing is None:
+        return settings.p_standing_unknown, proof_s
+    doubtful = vehicle.queueing or vehicle.p_standing < settings.p_enforce
+    return vehicle.p_standing, proof_s if doubtful else zone.grace_s
