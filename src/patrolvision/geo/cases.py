@@ -1,4 +1,4 @@
-"""One line of `patrolvision locate`: camera, pose and pixel in; a place, or the reason why not, out.
+"""One line of `patrolvision locate`: camera, pose and pixel in; a place, or why there is none, out.
 
 The camera is given by fx (fy, cx, cy default to fx and the middle) or by hfov_deg; sigmas that a
 case leaves out are those of a camera file that leaves them out.
