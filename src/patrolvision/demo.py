@@ -70,6 +70,7 @@ def score(tickets: Sequence[dict[str, Any]], planted: Sequence[Planted]) -> Scor
                 continue
             apart = float(
                 distance_m(ticket["lat_deg"], ticket["lon_deg"], thing.lat_deg, thing.lon_deg)
+            )
             if apart <= reach_m:
                 pairs.append((apart, k, thing.id))
     used: set[int] = set()

@@ -17,8 +17,8 @@ from patrolvision.incidents.settings import FusionSettings
 from patrolvision.observe import TrackBook
 from patrolvision.ports import Detector, Rule, StoreTransaction, Tracker
 from patrolvision.tickets.grids import GridIndex
-from patrolvision.tickets.office import AUTOMATIC, OVER, ticket_for, updated
-from patrolvision.tickets.workflow import move
+from patrolvision.tickets.office import AUTOMATIC, ticket_for, updated
+from patrolvision.tickets.workflow import MOVES, move
 from patrolvision.types import (
     Detections,
     Finding,
@@ -186,7 +186,7 @@ def settle(
 def _follow(ticket: Ticket, incident: Incident, grids: GridIndex | None) -> Ticket:
     """The ticket after its incident changed; one whose incident joined another is rejected."""
     into = incident.evidence.get("merged_into")
-    if incident.status == "dismissed" and into is not None and ticket.state not in OVER:
-        note = f"is the same as incident {into}"
-        return move(ticket, "rejected", AUTOMATIC, incident.last_seen, note)
+    if incident.status == "dismissed" and into is not None and "rejected" in MOVES[ticket.state]:
+        at = max(incident.last_seen, ticket.history[-1].at)
+        return move(ticket, "rejected", AUTOMATIC, at, f"is the same as incident {into}")
     return updated(ticket, incident, grids)
