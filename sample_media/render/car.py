@@ -5,6 +5,7 @@ Car frame: x forward, y left, z up, origin on the ground under the middle; metre
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import bmesh
@@ -186,7 +187,7 @@ def _body(style: Style, coat: bpy.types.Material, black: bpy.types.Material) -> 
     rings = []
     for section in style.sections:
         left, right = [], []
-        for k, (x, y, z) in enumerate(_section(*section)):
+        for x, y, z in _section(*section):
             vertices.append((x, y, z))
             left.append(len(vertices) - 1)
         for k, index in enumerate(left):
@@ -197,7 +198,7 @@ def _body(style: Style, coat: bpy.types.Material, black: bpy.types.Material) -> 
             vertices.append((x, -y, z))
             right.append(len(vertices) - 1)
         rings.append((left, right))
-    for (a, a_right), (b, b_right) in zip(rings, rings[1:], strict=False):
+    for (a, a_right), (b, b_right) in pairwise(rings):
         for i in range(9):
             faces.append((a[i], b[i], b[i + 1], a[i + 1]))
             faces.append((a_right[i + 1], b_right[i + 1], b_right[i], a_right[i]))
@@ -291,7 +292,7 @@ class _Greenhouse:
 
         sill_l, sill_r, roof_l, roof_r, ridge = self.rows
         for row, value in ((sill_l, 1.0), (sill_r, 1.0), (roof_l, 0.55), (roof_r, 0.55)):
-            for a, b in zip(row, row[1:], strict=False):
+            for a, b in pairwise(row):
                 set_crease(a, b, value)
         for i in (0, 3):
             for roof, sill in ((roof_l, sill_l), (roof_r, sill_r)):
@@ -343,11 +344,13 @@ def _spokes(style: Style, metal: bpy.types.Material) -> bpy.types.Mesh:
         angle = 2 * math.pi * k / style.spokes
         c, s = math.cos(angle), math.sin(angle)
         first = len(vertices)
-        for radius, half, y in stations:
-            for sign in (-1, 1):
-                vertices.append((radius * c - sign * half * s, y, radius * s + sign * half * c))
-        for face in ((0, 1, 3, 2), (0, 2, 4, 6), (1, 7, 5, 3), (2, 3, 5, 4)):
-            faces.append(tuple(first + index for index in face))
+        vertices += [
+            (radius * c - sign * half * s, y, radius * s + sign * half * c)
+            for radius, half, y in stations
+            for sign in (-1, 1)
+        ]
+        shape = ((0, 1, 3, 2), (0, 2, 4, 6), (1, 7, 5, 3), (2, 3, 5, 4))
+        faces += [tuple(first + index for index in face) for face in shape]
     return mesh("spokes", vertices, faces, [metal])
 
 

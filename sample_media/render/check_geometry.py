@@ -64,7 +64,7 @@ def draw(frame: Path, pose: dict[str, str], features: list[dict], focal_px: floa
 
 
 def main() -> None:
-    """Draw every tenth frame that exists."""
+    """Draw some of the frames that exist."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("frames", type=Path)
     parser.add_argument("out", type=Path)

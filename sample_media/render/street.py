@@ -119,9 +119,8 @@ def add_road(x0: int, x1: int) -> None:
     half = CARRIAGEWAY_HALF_M
     _rectangle("road", x0, -half, x1, half, 0, _asphalt())
     stones = [
-        (k + 0.004, min(s * half, s * KERB_OUTER_M), -0.1)
-        + (k + 0.996, max(s * half, s * KERB_OUTER_M), 0.13)
-        for s in (1, -1)
+        (k + 0.004, min(inner, outer), -0.1, k + 0.996, max(inner, outer), 0.13)
+        for inner, outer in ((half, KERB_OUTER_M), (-half, -KERB_OUTER_M))
         for k in range(x0, x1)
     ]
     kerb = speckled("kerb", (0.38, 0.37, 0.35), 0.85, bump=0.3, scale=15)
