@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from patrolvision.store import migrate, rows, schema, sql
 from patrolvision.store.engine import engine_of, reading, writing
 from patrolvision.store.transaction import SqlTransaction
 from patrolvision.types import (
+    Finding,
     Incident,
     Look,
     MissionRecord,
@@ -96,6 +97,19 @@ class SqlStore:
         where = [schema.looks.c.end_at >= at]
         for page in sql.pages(self._read, schema.looks, ("start_at", "id"), where):
             yield from map(rows.look, page)
+
+    def findings_of(self, observation_ids: Sequence[str]) -> dict[str, Finding]:
+        """observation id -> its finding, for those that have one."""
+        table = schema.findings
+        with reading(self._engine) as connection:
+            wanted = sorted(set(observation_ids))
+            found = sql.select_in(connection, table, table.c.observation_id, wanted)
+            seen = sql.select_in(connection, schema.observations, schema.observations.c.id, wanted)
+        observations = {row["id"]: rows.observation(row) for row in seen}
+        return {
+            row["observation_id"]: rows.finding(row, observations[row["observation_id"]])
+            for row in found
+        }
 
     def messages(self) -> Iterator[OutboxMessage]:
         """All messages of the outbox, in the order in which they were put there."""
