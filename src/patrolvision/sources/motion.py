@@ -163,7 +163,7 @@ def _fresh(
 
 
 def _unrolled(lat_deg: FloatArray, lon_deg: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """East and north in metres along the track, step by step, so that any length stays exact locally.
+    """East and north in metres along the track, summed step by step: exact locally at any length.
 
     Lengths of a degree: NIMA TR8350.2 series for WGS-84, better than 1 cm per degree.
     """

@@ -11,10 +11,16 @@ from patrolvision.sources import csv_log, dji_srt, gpmf, gpx, klv, nmea
 from patrolvision.sources.fixes import RawLog, TelemetryLog, build_log
 from patrolvision.sources.gpx import log_to_gpx
 
-__all__ = ["TelemetryLog", "log_to_gpx", "read_inside", "read_telemetry"]
+__all__ = ["TelemetryLog", "is_telemetry", "log_to_gpx", "read_inside", "read_telemetry"]
 
 _HEAD = 65536
 _MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+_TEXT_FORMATS = (
+    gpx.looks_like_gpx,
+    dji_srt.looks_like_srt,
+    nmea.looks_like_nmea,
+    csv_log.looks_like_csv,
+)
 _KNOWN = "DJI SRT, GPX, CSV, NMEA, GPMF or MISB KLV"
 
 
@@ -38,6 +44,15 @@ def read_inside(path: Path) -> TelemetryLog | None:
     head = _head(path)
     raw = _read_binary(path, head) if head else None
     return None if raw is None else build_log(path, raw)
+
+
+def is_telemetry(path: Path) -> bool:
+    """Whether the beginning of a file looks like a supported format."""
+    head = _head(path)
+    if gpmf.looks_like_raw(head) or klv.looks_like_packets(head):
+        return True
+    text = _decode(head)
+    return b"\0" not in head and any(looks_like(text) for looks_like in _TEXT_FORMATS)
 
 
 def _head(path: Path) -> bytes:
@@ -66,13 +81,13 @@ def _read_text(path: Path, head: bytes, timezone: tzinfo) -> RawLog | None:
         return None
     text = _decode(path.read_bytes())
     start = text[:_HEAD]
-    readers: tuple[tuple[Callable[[str], bool], Callable[[], RawLog]], ...] = (
-        (gpx.looks_like_gpx, lambda: gpx.parse(path, text)),
-        (dji_srt.looks_like_srt, lambda: dji_srt.parse(path, text, timezone)),
-        (nmea.looks_like_nmea, lambda: nmea.parse(path, text)),
-        (csv_log.looks_like_csv, lambda: csv_log.parse(path, text, timezone)),
+    readers: tuple[Callable[[], RawLog], ...] = (
+        lambda: gpx.parse(path, text),
+        lambda: dji_srt.parse(path, text, timezone),
+        lambda: nmea.parse(path, text),
+        lambda: csv_log.parse(path, text, timezone),
     )
-    for looks_like, read in readers:
+    for looks_like, read in zip(_TEXT_FORMATS, readers, strict=True):
         if looks_like(start):
             return read()
     return None
