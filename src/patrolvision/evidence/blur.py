@@ -6,14 +6,15 @@ box, so that a head is left with about five blocks across and a plate with three
 resolution: a reader needs about 20 pixels across a face and 40 along a plate.
 
 Limits: who or what the detector missed stays visible, so pass all its boxes, the unsure ones too;
-lettering on a van's upper half, tattoos and house numbers are not touched; a person lying down is
-hidden whole (a box wider than high). With a face model (cv2's YuNet as an ONNX file, not shipped)
-faces outside any box are hidden as well.
+lettering on a van's upper half, tattoos and house numbers are not touched. Who is small, sits, lies
+or is cut off by the picture's edge is hidden whole, for the head may be anywhere. With a face model
+(cv2's YuNet as an ONNX file, not shipped) faces outside any box are hidden as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import ceil
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from patrolvision.types import Image
 Boxes = NDArray[np.float32]
 
 HEAD_SHARE = 0.40  # of a standing person's box height, from the top
-HEAD_WIDTHS = 0.90  # ... and at least this many box widths: of a bust the head is a larger part
+STANDING = 2.0  # a box less than so many times as high as wide shows a bust, or someone lying
 SMALL_PERSON_PX = 48  # below this height the whole person is hidden
 TINY_PERSON_PX = 12  # a head of two pixels shows nobody
 PLATE_FROM, PLATE_TO = 0.35, 1.00  # of a vehicle's box height, from the top
@@ -43,17 +44,22 @@ def blurred(
     persons: Boxes,
     vehicles: Boxes,
     *,
+    riders: Boxes | None = None,
     face_model: Path | None = None,
 ) -> Image:
     """A copy of the picture (H, W, 3) in which heads and plates of the boxes given are unreadable.
 
-    persons and vehicles are (N, 4) xyxy in pixels. Raises ModelError if face_model cannot be used.
+    persons, vehicles and riders are (N, 4) xyxy in pixels; riders are bicycles' and motorcycles'
+    boxes, whose upper part may hold a head and whose rest is to stay visible.
+    Raises ModelError if face_model cannot be used.
     """
     out = image.copy()
     for x0, y0, x1, y1 in vehicles:
         _hide(out, _plate_band(x0, y0, x1, y1), PLATE_BLOCKS)
     for x0, y0, x1, y1 in persons:
         _hide(out, _head(x0, y0, x1, y1), HEAD_BLOCKS)
+    for x0, y0, x1, y1 in riders if riders is not None else ():
+        _hide(out, _rider(x0, y0, x1, y1), HEAD_BLOCKS)
     if face_model is not None:
         for x0, y0, x1, y1 in faces(image, face_model):
             _hide(out, _grown(x0, y0, x1, y1), HEAD_BLOCKS)
@@ -63,13 +69,18 @@ def blurred(
 def faces(image: Image, model: Path) -> list[tuple[float, float, float, float]]:
     """Boxes xyxy of the faces that OpenCV's YuNet finds; raises ModelError if it cannot be used."""
     try:
-        height, width = image.shape[:2]
-        finder = cv2.FaceDetectorYN.create(str(model), "", (width, height), FACE_CONFIDENCE)
+        finder = _finder(model)
+        finder.setInputSize((image.shape[1], image.shape[0]))
         _, found = finder.detect(image)
     except cv2.error as error:
         raise ModelError(f"{model}: the face model cannot be used by OpenCV's YuNet") from error
     rows = [] if found is None else found
     return [(float(x), float(y), float(x + w), float(y + h)) for x, y, w, h, *_ in rows]
+
+
+@lru_cache(maxsize=2)
+def _finder(model: Path) -> cv2.FaceDetectorYN:
+    return cv2.FaceDetectorYN.create(str(model), "", (320, 320), FACE_CONFIDENCE)
 
 
 def _grown(x0: float, y0: float, x1: float, y1: float) -> tuple[float, float, float, float]:
@@ -81,10 +92,16 @@ def _head(x0: float, y0: float, x1: float, y1: float) -> tuple[float, float, flo
     width, height = x1 - x0, y1 - y0
     if max(width, height) < TINY_PERSON_PX:
         return None
-    whole = height < SMALL_PERSON_PX or width > height
+    whole = height < SMALL_PERSON_PX or height < STANDING * width
     left, top, right, bottom = _grown(x0, y0, x1, y1)
-    chin = y0 + max(HEAD_SHARE * height, HEAD_WIDTHS * width)
-    return left, top, right, bottom if whole else min(chin, bottom)
+    return left, top, right, bottom if whole else y0 + HEAD_SHARE * height
+
+
+def _rider(x0: float, y0: float, x1: float, y1: float) -> tuple[float, float, float, float] | None:
+    if y1 - y0 < TINY_PERSON_PX:
+        return None
+    left, top, right, _ = _grown(x0, y0, x1, y1)
+    return left, top, right, y0 + HEAD_SHARE * (y1 - y0)
 
 
 def _plate_band(

@@ -6,6 +6,7 @@ taken. The file appears under its name only when it is complete.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -100,13 +101,11 @@ class ClipWriter:
 
     def _discard(self) -> None:
         container, self._container = self._container, None
-        try:
+        with suppress(OSError, av.FFmpegError):  # it is thrown away; what broke it is reported
             if container is not None:
                 container.close()
-        except (OSError, av.FFmpegError):
-            pass  # the file is thrown away; what broke it has been or will be reported
-        finally:
-            self._part.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._part.unlink()
 
     def __enter__(self) -> ClipWriter:
         return self

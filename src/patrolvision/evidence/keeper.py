@@ -20,7 +20,7 @@ from patrolvision.evidence.pictures import close, keep_picture, wide
 from patrolvision.types import VEHICLE_CLASSES, Detections, Finding, Frame, Image, Sight
 
 MAX_FRAMES = 96
-PERSONS = frozenset({"person", "bicycle", "motorcycle"})  # of a rider the box may be the cycle's
+CYCLES = frozenset({"bicycle", "motorcycle"})  # of a rider the box may be the cycle's
 
 
 @dataclass(slots=True)
@@ -149,9 +149,10 @@ def private(
 ) -> Image:
     """The picture with heads and plates hidden in the boxes of persons and vehicles."""
     names = np.array(class_names, dtype=object)[detections.class_id]
-    persons: Boxes = detections.xyxy[np.isin(names, list(PERSONS))]
+    persons: Boxes = detections.xyxy[names == "person"]
+    riders: Boxes = detections.xyxy[np.isin(names, list(CYCLES))]
     vehicles: Boxes = detections.xyxy[np.isin(names, list(VEHICLE_CLASSES))]
-    return blurred(image, persons, vehicles, face_model=face_model)
+    return blurred(image, persons, vehicles, riders=riders, face_model=face_model)
 
 
 def _distinct(sights: Sequence[Sight]) -> list[Sight]:
