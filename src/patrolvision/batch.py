@@ -160,7 +160,7 @@ def _run(
         seen_by = getattr(source, "camera", None) or camera
         stages = Stages(
             detector=wiring.detector_for(inner, seen_by, settings),
-            tracker=wiring.tracker(),
+            tracker=wiring.tracker(inner.release),
             book=wiring.book(mission, seen_by, inner.release, is_photos=_is_photos(mission)),
             rules=rules,
             keeper=wiring.keeper(settings, inner.release),

@@ -122,9 +122,6 @@ def _entry(
     mine = [findings[o] for o in incident.observation_ids if o in findings]
     mine.sort(key=lambda f: (-f.observation.frames * f.score, f.id))
     pictures = [p for f in mine for p in f.evidence.get("pictures", ())]
-    pictures.sort(
-        key=lambda p: (p["view"] != "close", [f["file"] for f in pictures].index(p["file"]))
-    )
     chosen = _one_close_then_wide(pictures)
     severity = next((str(s) for f in mine if (s := f.evidence.get("size"))), "")
     return Entry(incident, ticket, tuple(_embedded(out, p) for p in chosen), severity)

@@ -66,7 +66,7 @@ def _stages(entry: StreamEntry, session: Session, camera: Camera | None, shared:
     mission = Mission(id=session.mission_id, media=entry.url, stream_id=entry.id)
     return Stages(
         detector=wiring.detector_for(shared.detector, camera, settings),
-        tracker=wiring.tracker(),
+        tracker=wiring.tracker(release),
         book=wiring.book(mission, camera, release),
         rules=shared.rules,
         keeper=wiring.keeper(settings, release),

@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 
 from patrolvision.config import Settings, StreamEntry, WatchFile
 from patrolvision.errors import ConfigError, ModelError
-from patrolvision.types import Camera, Detections, Frame, Mission, ModelRelease
+from patrolvision.types import Camera, Detections, Frame, Lens, Mission, ModelRelease
 
 if TYPE_CHECKING:
+    from patrolvision.evidence.annotated import AnnotatedClip
     from patrolvision.evidence.keeper import PictureKeeper
     from patrolvision.observe import TrackBook
     from patrolvision.ports import Detector, Executor, FrameSource, Tracker
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from patrolvision.sources.sync import PoseTrack
     from patrolvision.store.sql_store import SqlStore
     from patrolvision.tickets.grids import GridIndex
+
+# Frames of an unknown camera have no pose, so that nothing is ever located through this one.
+UNKNOWN_CAMERA = Camera("unknown", "car", Lens(1, 1, 1.0, 1.0, 0.5, 0.5))
 
 
 def release(settings: Settings) -> ModelRelease:
@@ -133,11 +137,11 @@ def _poses(entry: StreamEntry, seen_by: Camera | None, settings: Settings) -> Po
     return PoseTrack(read_telemetry(entry.telemetry, timezone=zone), seen_by)
 
 
-def tracker() -> Tracker:
+def tracker(chosen: ModelRelease) -> Tracker:
     """A fresh memory for one stream."""
     from patrolvision.track.bytetrack import ByteTracker
 
-    return ByteTracker()
+    return ByteTracker(chosen.classes)
 
 
 def book(
@@ -146,8 +150,15 @@ def book(
     """The memory that turns one stream's tracks into observations; single photos count alone."""
     from patrolvision.observe import ObserveSettings, TrackBook
 
-    settings = ObserveSettings(min_frames=1) if is_photos else ObserveSettings()
-    return TrackBook(mission.id, mission.stream_id, seen_by, chosen.classes, chosen.id, settings)
+    settings = ObserveSettings(is_single_shot=is_photos)
+    return TrackBook(
+        mission.id,
+        mission.stream_id,
+        seen_by or UNKNOWN_CAMERA,
+        chosen.classes,
+        chosen.id,
+        settings,
+    )
 
 
 def keeper(settings: Settings, chosen: ModelRelease) -> PictureKeeper:
@@ -165,7 +176,7 @@ def keeper(settings: Settings, chosen: ModelRelease) -> PictureKeeper:
 @contextmanager
 def clip(
     settings: Settings, mission: Mission, source: FrameSource, chosen: ModelRelease
-) -> Iterator[Clip]:
+) -> Iterator[Clip | AnnotatedClip]:
     """An annotated clip of the mission, finished when the context ends well, gone when it fails."""
     if not settings.clip:
         yield Clip()
