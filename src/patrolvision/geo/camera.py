@@ -9,6 +9,7 @@ Source: OpenCV documentation, "Camera Calibration and 3D Reconstruction", "Fishe
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -25,6 +26,20 @@ _RESIDUAL = 1e-9  # in units of the focal length
 def focal_from_hfov(width: int, hfov_deg: float) -> float:
     """Focal length in pixels of an undistorted lens with this horizontal field of view."""
     return width / 2 / math.tan(math.radians(hfov_deg) / 2)
+
+
+def scaled_lens(lens: Lens, width: int, height: int) -> Lens:
+    """The same lens on pictures resized to width and height."""
+    across, down = width / lens.width, height / lens.height
+    return replace(
+        lens,
+        width=width,
+        height=height,
+        fx=lens.fx * across,
+        fy=lens.fy * down,
+        cx=lens.cx * across,
+        cy=lens.cy * down,
+    )
 
 
 def rays_from_pixels(lens: Lens, pixels: FloatArray) -> FloatArray:

@@ -63,10 +63,16 @@ def locate_pixel(
 
 
 def locate_pixels(
-    lens: Lens, pose: Pose, pixels: FloatArray, sigma_pixel: float, *, quick: bool = False
+    lens: Lens,
+    pose: Pose,
+    pixels: FloatArray,
+    sigma_pixel: float | FloatArray,
+    *,
+    quick: bool = False,
 ) -> list[GroundPoint | NoGround]:
     """locate_pixel of each of the pixels (N, 2) of one frame, in their order.
 
+    sigma_pixel is one for all, or (N,).
     quick: the ellipse is right to second order only and holds 93 to 95 %; for places that a track's
     fit joins, where each frame's own ellipse decides nothing.
     """
@@ -77,8 +83,8 @@ def locate_pixels(
     rays = (rays_from_pixels(lens, around) @ rotation.T).reshape(n, 5, 3)
     places = offset(pose.lat_deg, pose.lon_deg, *meet_flat(rays[:, 0], pose.height_m).T)
     return [
-        _locate_ray(pose, rotation, r, sigma_pixel, (float(lat), float(lon)), quick)
-        for r, lat, lon in zip(rays, *places, strict=True)
+        _locate_ray(pose, rotation, r, float(sigma), (float(lat), float(lon)), quick)
+        for r, sigma, lat, lon in zip(rays, np.broadcast_to(sigma_pixel, n), *places, strict=True)
     ]
 
 
@@ -198,6 +204,10 @@ def _spread(pose: Pose, ray: FloatArray, tilt: FloatArray) -> RaySpread:
 
 
 def _stretched(parts: FloatArray, cov: FloatArray) -> FloatArray:
-    """The parts (2, 8), stretched so that together they make cov."""
-    first = np.linalg.cholesky(parts @ parts.T + FLOOR_M2 * np.eye(2))
-    return np.asarray(np.linalg.cholesky(cov) @ np.linalg.inv(first) @ parts)
+    """The parts (2, 8), stretched so that they make cov together; position's as it is."""
+    position = parts[:, :2] @ parts[:, :2].T
+    fixed = 2 if np.linalg.eigvalsh(cov - position)[0] > FLOOR_M2 / 2 else 0
+    others = parts[:, fixed:]
+    first = np.linalg.cholesky(others @ others.T + FLOOR_M2 * np.eye(2))
+    wanted = np.linalg.cholesky(cov - position if fixed else cov)
+    return np.concatenate([parts[:, :fixed], wanted @ np.linalg.inv(first) @ others], axis=1)
