@@ -133,6 +133,15 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("kept", [100, 4096, 20_000])
+def test_a_truncated_database_is_called_damaged(tmp_path: Path, kept: int) -> None:
+    path = tmp_path / "p.db"
+    open_store(f"sqlite:///{path}").close()
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(StoreError, match="is damaged"):
+        open_store(f"sqlite:///{path}")
+
+
 def test_a_read_only_database_is_refused_in_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "p.db"
     open_store(f"sqlite:///{path}").close()
