@@ -35,9 +35,12 @@ class FireRule:
 
     def findings(self, observations: Sequence[Observation]) -> list[Finding]:
         """Claims about fire and smoke among the observations, in their order."""
-        smoke = [o for o in observations if o.class_name == "smoke"]
+        smoke: dict[str, list[Observation]] = {}
+        for seen in observations:
+            if seen.class_name == "smoke":
+                smoke.setdefault(seen.mission_id, []).append(seen)
         burning = (o for o in observations if o.class_name in ("fire", "smoke"))
-        found = (self._finding(seen, smoke) for seen in burning)
+        found = (self._finding(seen, smoke.get(seen.mission_id, ())) for seen in burning)
         return [finding for finding in found if finding is not None]
 
     def _finding(self, seen: Observation, smoke: Sequence[Observation]) -> Finding | None:
@@ -78,8 +81,7 @@ class FireRule:
             fire.place.lat_deg, fire.place.lon_deg, smoke.place.lat_deg, smoke.place.lon_deg
         )
         return (
-            smoke.mission_id == fire.mission_id
-            and smoke.first_seen - window <= fire.last_seen
+            smoke.first_seen - window <= fire.last_seen
             and fire.first_seen - window <= smoke.last_seen
             and float(apart) <= self.settings.smoke_radius_m
         )

@@ -19,13 +19,17 @@ def strip_across(
     """The unit vector (east, north) across the zone's strip near the place, and its two edges.
 
     The edges are metres from the place along that vector. The strip is the smallest rectangle
-    around the part of the zone within 20 m; None for a shape without a long axis.
+    around the part of the zone within 20 m east, west, north and south; None for a shape without
+    a long axis.
     """
     north, east = metres_per_degree(place.lat_deg)
     origin = (place.lon_deg, place.lat_deg)
-    metres = shapely.transform(area, lambda xy: (xy - origin) * (east, north))
-    near = metres.intersection(shapely.Point(0.0, 0.0).buffer(NEIGHBOURHOOD_M, quad_segs=8))
-    corners = shapely.get_coordinates(near.minimum_rotated_rectangle)
+    dlon, dlat = NEIGHBOURHOOD_M / max(east, 1.0), NEIGHBOURHOOD_M / north
+    near = shapely.clip_by_rect(
+        area, origin[0] - dlon, origin[1] - dlat, origin[0] + dlon, origin[1] + dlat
+    )
+    metres = shapely.transform(near, lambda xy: (xy - origin) * (east, north))
+    corners = shapely.get_coordinates(shapely.minimum_rotated_rectangle(metres))
     if len(corners) < 4:
         return None
     sides = corners[1:3] - corners[0:2]

@@ -13,7 +13,7 @@ from math import erf, exp, log, pi, sqrt
 from typing import Any, Literal
 
 from patrolvision.rules.findings import finding_id
-from patrolvision.rules.queues import is_queueing
+from patrolvision.rules.queues import creeping, is_queueing
 from patrolvision.rules.settings import RULE_VERSION, RuleSettings
 from patrolvision.rules.verdicts import Span, StandingVehicle, Verdict, judge
 from patrolvision.rules.zone_map import ZoneMap
@@ -57,10 +57,11 @@ class ParkingRule:
         Give the observations of a pass together: a queue shows only beside its neighbours.
         """
         vehicles = [o for o in observations if o.class_name in VEHICLE_CLASSES]
-        found = (self._finding(vehicle, vehicles) for vehicle in vehicles)
+        creepers = creeping(vehicles, self.settings)
+        found = (self._finding(v, creepers.get(v.mission_id, ())) for v in vehicles)
         return [finding for finding in found if finding is not None]
 
-    def _finding(self, seen: Observation, others: Sequence[Observation]) -> Finding | None:
+    def _finding(self, seen: Observation, creepers: Sequence[Observation]) -> Finding | None:
         p_standing = standing_probability(seen.speed_mps, seen.speed_sigma_mps, self.settings)
         span = (seen.first_seen, seen.last_seen)
         vehicle = StandingVehicle(seen.class_name, seen.place, (span,), p_standing)
@@ -68,7 +69,7 @@ class ParkingRule:
         if verdict is None or _is_unproved_warning(verdict):
             return None
         queueing = verdict.kind != "watch" and is_queueing(
-            seen, others, verdict.zone.area, self.settings
+            seen, creepers, verdict.zone.area, self.settings
         )
         if queueing:
             verdict = judge(replace(vehicle, queueing=True), self.zones, self.settings) or verdict

@@ -20,24 +20,33 @@ CREEP_SIGMAS = 2.0
 CREEP_MAX_MPS = 4.0
 
 
-def is_queueing(
-    seen: Observation,
-    others: Sequence[Observation],
-    area: shapely.Geometry,
-    settings: RuleSettings,
-) -> bool:
-    """Whether a vehicle surely creeps in this one's line, in the same pass and moment.
+def creeping(
+    vehicles: Sequence[Observation], settings: RuleSettings
+) -> dict[str, list[Observation]]:
+    """mission id -> the vehicles that surely creep: what queues are made of.
 
     Creeping: faster than creep_mps by two sigmas, but not at the pace of free traffic; passing
     traffic says nothing about a queue.
     """
+    found: dict[str, list[Observation]] = {}
+    for vehicle in vehicles:
+        if _creeps(vehicle, settings):
+            found.setdefault(vehicle.mission_id, []).append(vehicle)
+    return found
+
+
+def is_queueing(
+    seen: Observation,
+    creepers: Sequence[Observation],
+    area: shapely.Geometry,
+    settings: RuleSettings,
+) -> bool:
+    """Whether one of these creeping vehicles of its pass is near, in its line and at its time."""
     return any(
         other.id != seen.id
-        and other.mission_id == seen.mission_id
-        and _creeps(other, settings)
         and _at_the_same_time(seen, other, settings.queue_window_s)
         and _in_line(seen, other, area, settings)
-        for other in others
+        for other in creepers
     )
 
 
