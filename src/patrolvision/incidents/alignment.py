@@ -10,7 +10,8 @@ set. The vote is the consensus step of map matching; the refinement is iterated 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from math import log
 
 import numpy as np
 
@@ -24,21 +25,24 @@ from patrolvision.incidents.association import (
     pairs_within,
     times,
 )
-from patrolvision.incidents.settings import CategorySettings
+from patrolvision.incidents.settings import AlignmentSettings
 from patrolvision.types import FloatArray
 
 MAX_SWEEPS = 6
 MAX_CANDIDATES = 48
+FLOOR_M2 = 0.1  # things closer than their model errors are not told apart
+DOUBT = 3.0  # a thing seen n times is believed n / (n + DOUBT): false alarms draw less
 SCALE_PRIOR_WEIGHT = 20.0  # residuals that the stated own noise counts for
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sightings:
-    """N observations as arrays; missions are numbered by time.
+    """N observations as arrays, by start; missions are numbered by time.
 
     xy (N, 2) east, north; own (N, 2, 2) each sighting's own noise; bias (M, 2, 2) each mission's prior
-    of its shift; mission, group (N,) integers; start, end (N,) seconds; is_told (N,): the split between
-    own noise and bias came with the observation, it was not inferred here.
+    of its shift; mission, group (N,) integers, and only sightings of one group may be one thing;
+    start, end (N,) seconds; max_gap_s (N,): unseen for longer, it is another thing; is_told (N,): the
+    split between own noise and bias came with the observation, it was not inferred here.
     """
 
     xy: FloatArray
@@ -48,7 +52,14 @@ class Sightings:
     group: IntArray
     start: FloatArray
     end: FloatArray
+    max_gap_s: FloatArray
     is_told: BoolArray
+    weight: FloatArray = field(init=False)  # (N, 2, 2) the inverse of own
+    bias_weight: FloatArray = field(init=False)  # (N, 2, 2) the inverse of its mission's bias
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weight", inverse(self.own))
+        object.__setattr__(self, "bias_weight", inverse(self.bias)[self.mission])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,9 +73,10 @@ class _Things:
     start: FloatArray
     end: FloatArray
     group: IntArray
+    count: IntArray
 
 
-def things_of(sightings: Sightings, settings: CategorySettings) -> IntArray:
+def things_of(sightings: Sightings, settings: AlignmentSettings) -> IntArray:
     """A label (N,) per sighting: the same label, the same thing."""
     if len(sightings.xy) == 1 or _is_one_thing(sightings, settings):
         return np.zeros(len(sightings.xy), np.int64)
@@ -83,18 +95,18 @@ def things_of(sightings: Sightings, settings: CategorySettings) -> IntArray:
     return label
 
 
-def _order_of_laying(s: Sightings, settings: CategorySettings) -> list[int]:
+def _order_of_laying(s: Sightings, settings: AlignmentSettings) -> list[int]:
     """The missions, each overlapping the ones before as much as it can; ties go by time.
 
     A map begun from passes that share nothing has parts with shifts of their own, and the pass that
     joins them later fits only one.
     """
     number = len(s.bias)
-    i, j = pairs_within(s.xy, s.xy, settings.max_link_m)
-    shared = np.zeros((number, number))
-    np.add.at(shared, (s.mission[i], s.mission[j]), 1.0)
-    size = np.bincount(s.mission, minlength=number)
-    order = [int(np.argmax(size))]
+    i, j = pairs_within(s.xy, s.xy, settings.max_link_m / 2)
+    same = s.group[i] == s.group[j]
+    key = s.mission[i[same]] * number + s.mission[j[same]]
+    shared = np.bincount(key, minlength=number * number).reshape(number, number).astype(float)
+    order = [int(np.argmax(np.bincount(s.mission, minlength=number)))]
     overlap = shared[order[0]].copy()
     while len(order) < number:
         overlap[order] = -1.0
@@ -103,17 +115,15 @@ def _order_of_laying(s: Sightings, settings: CategorySettings) -> list[int]:
     return order
 
 
-def _is_one_thing(s: Sightings, settings: CategorySettings) -> bool:
+def _is_one_thing(s: Sightings, settings: AlignmentSettings) -> bool:
     """The common case, without the search: nothing here contradicts one single thing."""
-    if len(np.unique(s.group)) > 1:
+    if (s.group != s.group[0]).any():
         return False
     weight = inverse(s.own + s.bias[s.mission])
     centre = times(inverse(weight.sum(axis=0)), times(weight, s.xy).sum(axis=0))
-    if (chi2(s.xy - centre, weight) > settings.fragment_chi2).any():
+    if (chi2(s.xy - centre, weight) > settings.vote_chi2).any():
         return False
     i, j = np.nonzero(np.triu(s.mission[:, None] == s.mission[None, :], 1))
-    if len(i) == 0:
-        return True
     if len(i) > max(1.0, 4 * settings.broken_track_rate * len(s.xy)):
         return False
     apart = chi2(s.xy[i] - s.xy[j], inverse(s.own[i] + s.own[j]))
@@ -124,31 +134,35 @@ def _is_one_thing(s: Sightings, settings: CategorySettings) -> bool:
 def _things(label: IntArray, shift: FloatArray, s: Sightings) -> _Things:
     """The map made by the sightings that have a label (>= 0)."""
     index = np.flatnonzero(label >= 0)
-    labels, of = np.unique(label[index], return_inverse=True)
-    weight = inverse(s.own[index])
-    mission = s.mission[index]
-    frame = _sums(of, len(labels), inverse(s.bias[mission]).reshape(-1, 4))
-    info = _sums(of, len(labels), weight.reshape(-1, 4)).reshape(-1, 2, 2)
-    cov = inverse(info)
-    pull = _sums(of, len(labels), times(weight, s.xy[index] - shift[mission]))
-    start, end = np.full(len(labels), np.inf), np.full(len(labels), -np.inf)
-    np.minimum.at(start, of, s.start[index])
-    np.maximum.at(end, of, s.end[index])
-    group = np.zeros(len(labels), np.int64)
+    of = label[index]
+    count = int(of.max()) + 1
+    weight, mission = s.weight[index], s.mission[index]
+    pull = _sums(of, count, times(weight, s.xy[index] - shift[mission]))
+    info = _sums(of, count, weight.reshape(-1, 4)).reshape(-1, 2, 2)
+    frame = _sums(of, count, s.bias_weight[index].reshape(-1, 4)).reshape(-1, 2, 2)
+    start, end = np.zeros(count), np.zeros(count)
+    start[of[::-1]] = s.start[index[::-1]]  # they come by time: the first one stays
+    end[of] = s.end[index]
+    group = np.zeros(count, np.int64)
     group[of] = s.group[index]
+    number = np.bincount(of, minlength=count)
+    live = np.flatnonzero(number)
+    cov = inverse(info[live])
+    place = times(cov, pull[live])
     return _Things(
-        labels, times(cov, pull), cov, inverse(frame.reshape(-1, 2, 2)), start, end, group
+        live, place, cov, inverse(frame[live]), start[live], end[live], group[live], number[live]
     )
 
 
 def _sums(of: IntArray, count: int, values: FloatArray) -> FloatArray:
-    return np.stack(
-        [np.bincount(of, values[:, k], minlength=count) for k in range(values.shape[1])], axis=1
-    )
+    out = np.empty((count, values.shape[1]))
+    for k in range(values.shape[1]):
+        out[:, k] = np.bincount(of, values[:, k], minlength=count)
+    return out
 
 
 def _lay_over(
-    mission: int, label: IntArray, shift: FloatArray, s: Sightings, settings: CategorySettings
+    mission: int, label: IntArray, shift: FloatArray, s: Sightings, settings: AlignmentSettings
 ) -> tuple[IntArray, FloatArray]:
     """Labels after this mission's sightings were taken off the map and laid over it anew."""
     mine = np.flatnonzero(s.mission == mission)
@@ -158,8 +172,13 @@ def _lay_over(
     if (label >= 0).any():
         things = _things(label, shift, s)
         i, c = _candidates(mine, things, s, settings)
-        found = _voted_shift(mission, mine, things, i, c, s, settings)
-        cost = chi2(s.xy[mine[i]] - found - things.xy[c], inverse(s.own[mine[i]] + things.cov[c]))
+        apart = s.xy[mine[i]] - things.xy[c]
+        weight = inverse(s.own[mine[i]] + things.cov[c])
+        if len(i):
+            prior = s.bias[mission] + things.frame[c].mean(axis=0)
+            found = _voted_shift(inverse(prior), i, apart, weight, settings)
+        doubt = 2 * np.log(1 + DOUBT / things.count[c])
+        cost = chi2(apart - found, weight) + doubt
         for a, b in one_to_one(i, c, cost, settings.gate_chi2):
             label[mine[a]] = things.label[b]
         label = _with_fragments(mine, things, i, c, cost, label, s, settings)
@@ -167,42 +186,36 @@ def _lay_over(
 
 
 def _candidates(
-    mine: IntArray, things: _Things, s: Sightings, settings: CategorySettings
+    mine: IntArray, things: _Things, s: Sightings, settings: AlignmentSettings
 ) -> tuple[IntArray, IntArray]:
     i, c = pairs_within(s.xy[mine], things.xy, settings.max_link_m)
     wait = np.maximum(s.start[mine[i]] - things.end[c], things.start[c] - s.end[mine[i]])
-    keep = (s.group[mine[i]] == things.group[c]) & (wait <= settings.max_gap_s)
+    keep = (s.group[mine[i]] == things.group[c]) & (wait <= s.max_gap_s[mine[i]])
     return i[keep], c[keep]
 
 
 def _voted_shift(
-    mission: int,
-    mine: IntArray,
-    things: _Things,
+    prior: FloatArray,
     i: IntArray,
-    c: IntArray,
-    s: Sightings,
-    settings: CategorySettings,
+    apart: FloatArray,
+    weight: FloatArray,
+    settings: AlignmentSettings,
 ) -> FloatArray:
-    """The mission's shift (2,) against the map: the best explanation, refined by least squares.
+    """The shift (2,) that best explains how sightings i lie apart from candidate things.
 
-    Score of a shift: its prior, plus for each sighting what its best match gains over being new.
+    prior (2, 2) is the inverse covariance of the shift; i (P,) is sorted; apart (P, 2), weight
+    (P, 2, 2) belong to the pairs. Score of a shift: its prior, plus for each sighting what its best
+    match gains over being new. The best of many trials is refined by least squares.
     """
-    if len(i) == 0:
-        return np.zeros(2)
-    prior_cov = s.bias[mission] + things.frame[c].mean(axis=0)
-    prior = inverse(prior_cov)
-    weight = inverse(s.own[mine[i]] + things.cov[c])
-    apart = s.xy[mine[i]] - things.xy[c]
     first_of_i = np.flatnonzero(np.diff(i, prepend=-1))
     pick = _densest(apart)
     alone = inverse(prior + weight[pick])  # the best shift if this pair were the only one
     trial = np.concatenate([np.zeros((1, 2)), times(alone, times(weight[pick], apart[pick]))])
-    gain = settings.gate_chi2 - chi2(apart[None] - trial[:, None], weight[None])
+    gain = settings.vote_chi2 - chi2(apart[None] - trial[:, None], weight[None])
     total = np.maximum.reduceat(np.maximum(gain, 0.0), first_of_i, axis=1).sum(axis=1)
     found = np.asarray(trial[int(np.argmax(total - chi2(trial, prior)))])
     for _ in range(5):
-        gain = settings.gate_chi2 - chi2(apart - found, weight)
+        gain = settings.vote_chi2 - chi2(apart - found, weight)
         best = np.repeat(np.maximum.reduceat(gain, first_of_i), np.diff(first_of_i, append=len(i)))
         used = (gain == best) & (gain > 0)
         pull = times(weight[used], apart[used]).sum(axis=0)
@@ -227,19 +240,21 @@ def _with_fragments(
     cost: FloatArray,
     label: IntArray,
     s: Sightings,
-    settings: CategorySettings,
+    settings: AlignmentSettings,
 ) -> IntArray:
     """A second part of a broken track joins its first: same place, another time of the same pass."""
-    loose = (label[mine[i]] < 0) & (cost <= settings.fragment_chi2)
+    loose = (label[mine[i]] < 0) & (cost <= settings.gate_chi2)
     for k in np.flatnonzero(loose)[np.argsort(cost[loose], kind="stable")]:
         sighting, thing = mine[i[k]], things.label[c[k]]
-        if label[sighting] < 0 and not _clashes(sighting, mine[label[mine] == thing], s, settings):
+        if label[sighting] < 0 and not _clashes(
+            sighting, mine[label[mine] == thing], s, settings.fragment_chi2
+        ):
             label[sighting] = thing
     return label
 
 
 def _with_new(
-    mine: IntArray, label: IntArray, s: Sightings, settings: CategorySettings
+    mine: IntArray, label: IntArray, s: Sightings, settings: AlignmentSettings
 ) -> IntArray:
     """What fits nothing becomes a thing of its own; parts of one broken track, one together."""
     fresh: list[int] = []
@@ -248,7 +263,7 @@ def _with_new(
         for thing in fresh:
             members = mine[label[mine] == thing]
             if s.group[members[0]] == s.group[sighting] and not _clashes(
-                sighting, members, s, settings
+                sighting, members, s, settings.fragment_chi2 / 2
             ):
                 label[sighting] = thing
                 break
@@ -259,50 +274,78 @@ def _with_new(
     return label
 
 
-def _clashes(sighting: int, members: IntArray, s: Sightings, settings: CategorySettings) -> bool:
+def _clashes(sighting: int, members: IntArray, s: Sightings, limit: float) -> bool:
     """Whether the same pass shows that the sighting is another thing than these of its own."""
     together = overlap_in_time(s.start[sighting], s.end[sighting], s.start[members], s.end[members])
     apart = chi2(s.xy[sighting] - s.xy[members], inverse(s.own[sighting] + s.own[members]))
-    return bool((together | (apart > settings.fragment_chi2)).any())
+    return bool((together | (apart > limit)).any())
 
 
 def _merged(
-    label: IntArray, shift: FloatArray, s: Sightings, settings: CategorySettings
+    label: IntArray, shift: FloatArray, s: Sightings, settings: AlignmentSettings
 ) -> IntArray:
-    """Labels after joining things that lie within their own noise and were never told apart."""
+    """Labels after joining what is more likely one thing than two.
+
+    One thing must explain how far apart the two lie; two must explain every pass that saw only one
+    of them while both were there, and one every pass that saw both.
+    """
     things = _things(label, shift, s)
+    of = np.searchsorted(things.label, label)
+    count = np.bincount(of)
+    max_gap_s = np.zeros(len(count))
+    max_gap_s[of] = s.max_gap_s
+    cov = _frame_covariances(of, count, s)
     a, b = pairs_within(things.xy, things.xy, settings.max_link_m)
-    cov = things.cov[a] + things.cov[b] + settings.extent_sigma_m**2 * np.eye(2)
-    apart = chi2(things.xy[a] - things.xy[b], inverse(cov))
+    a, b = a[a < b], b[a < b]
+    apart = chi2(things.xy[a] - things.xy[b], inverse(cov[a] + cov[b] + FLOOR_M2 * np.eye(2)))
     wait = np.maximum(things.start[a] - things.end[b], things.start[b] - things.end[a])
+    lonely = -2 * log(1 - settings.sight_rate)
     keep = (
-        (a < b)
-        & (things.group[a] == things.group[b])
-        & (apart < settings.merge_chi2)
-        & (wait <= settings.max_gap_s)
+        (things.group[a] == things.group[b])
+        & (apart < settings.merge_chi2 + lonely * (count[a] + count[b]))
+        & (wait <= max_gap_s[a])
     )
     label = label.copy()
     used: set[int] = set()
     for k in np.flatnonzero(keep)[np.argsort(apart[keep], kind="stable")]:
-        one, other = int(things.label[a[k]]), int(things.label[b[k]])
-        if used & {one, other} or not _may_merge(one, other, float(apart[k]), label, s, settings):
-            continue
-        label[label == other] = one
-        used |= {one, other}  # its place has moved: its next merge waits for the next sweep
+        one, other = int(a[k]), int(b[k])
+        if used & {one, other}:
+            continue  # its place has moved: its next merge waits for the next sweep
+        if _may_merge(
+            np.flatnonzero(of == one), np.flatnonzero(of == other), float(apart[k]), s, settings
+        ):
+            label[of == other] = things.label[one]
+            used |= {one, other}
     return label
 
 
+def _frame_covariances(of: IntArray, count: IntArray, s: Sightings) -> FloatArray:
+    """The covariance (C, 2, 2) of each thing's place with what is left of its passes' shifts.
+
+    A pass's shift is known from its other sightings (of things seen more than once) and its prior.
+    """
+    weight = s.weight * (count[of] > 1)[:, None, None]
+    known = _sums(s.mission, len(s.bias), weight.reshape(-1, 4)).reshape(-1, 2, 2)
+    others = known[s.mission] - weight + s.bias_weight
+    each = inverse(s.own + inverse(others))
+    return inverse(_sums(of, len(count), each.reshape(-1, 4)).reshape(-1, 2, 2))
+
+
 def _may_merge(
-    one: int, other: int, apart: float, label: IntArray, s: Sightings, settings: CategorySettings
+    a: IntArray, b: IntArray, apart: float, s: Sightings, settings: AlignmentSettings
 ) -> bool:
-    """Each pass that saw both apart must be explained by a broken track, which is rare."""
-    a, b = np.flatnonzero(label == one), np.flatnonzero(label == other)
     i, j = np.nonzero(s.mission[a][:, None] == s.mission[b][None, :])
-    shared = len(np.unique(s.mission[a[i]]))
     i, j = a[i], b[j]
-    if overlap_in_time(s.start[i], s.end[i], s.start[j], s.end[j]).any():
-        return False
-    return apart - 2 * shared * float(np.log(settings.broken_track_rate)) < settings.merge_chi2
+    together = overlap_in_time(s.start[i], s.end[i], s.start[j], s.end[j])
+    apart += -2 * log(settings.false_alarm_rate) * len(np.unique(s.mission[i[together]]))
+    shared = np.unique(s.mission[i])
+    apart += -2 * log(settings.broken_track_rate) * len(shared)
+    since = max(s.start[a].min(), s.start[b].min())
+    until = min(s.end[a].max(), s.end[b].max())
+    both = np.concatenate([a, b])
+    during = both[(s.start[both] >= since) & (s.end[both] <= until)]
+    single = len(np.setdiff1d(s.mission[during], shared))
+    return apart < settings.merge_chi2 - 2 * log(1 - settings.sight_rate) * single
 
 
 def _rescaled(label: IntArray, shift: FloatArray, stated: Sightings) -> Sightings:
@@ -320,8 +363,8 @@ def _rescaled(label: IntArray, shift: FloatArray, stated: Sightings) -> Sighting
     if left_over <= 0 or not use.any():
         return stated
     rest = stated.xy - shift[stated.mission] - things.xy[of]
-    value = float(np.median(chi2(rest[use], inverse(stated.own[use]))))
-    measured = value / (2 * float(np.log(2))) * len(label) / left_over
+    value = float(np.median(chi2(rest[use], stated.weight[use])))
+    measured = value / (2 * log(2)) * len(label) / left_over
     scale = (SCALE_PRIOR_WEIGHT + left_over * measured) / (SCALE_PRIOR_WEIGHT + left_over)
     factor = np.where(stated.is_told, 1.0, min(max(scale, 0.1), 4.0))
     return replace(stated, own=stated.own * factor[:, None, None])

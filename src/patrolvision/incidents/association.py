@@ -29,7 +29,10 @@ def times(matrix: FloatArray, vector: FloatArray) -> FloatArray:
     """Symmetric (..., 2, 2) matrices applied to (..., 2) vectors."""
     x, y = vector[..., 0], vector[..., 1]
     off = matrix[..., 0, 1]
-    return np.stack([matrix[..., 0, 0] * x + off * y, off * x + matrix[..., 1, 1] * y], axis=-1)
+    east = matrix[..., 0, 0] * x + off * y
+    out = np.empty((*east.shape, 2))
+    out[..., 0], out[..., 1] = east, off * x + matrix[..., 1, 1] * y
+    return out
 
 
 def chi2(vector: FloatArray, weight: FloatArray) -> FloatArray:

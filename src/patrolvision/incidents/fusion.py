@@ -21,7 +21,7 @@ from patrolvision.incidents.neighbourhood import (
     findings_under,
     looks_over,
 )
-from patrolvision.incidents.settings import CategorySettings, FusionSettings
+from patrolvision.incidents.settings import AlignmentSettings, CategorySettings, FusionSettings
 from patrolvision.types import (
     Category,
     Finding,
@@ -43,6 +43,11 @@ class _Thing:
     findings: tuple[Finding, ...]
     place: GeoPoint
 
+    @property
+    def category(self) -> Category:
+        """The category of all its findings."""
+        return self.findings[0].category
+
 
 def absorb(
     findings: Sequence[Finding],
@@ -59,47 +64,47 @@ def absorb(
     naming the other. Of two findings of one id the later in the sequence counts.
     """
     settings = settings or FusionSettings()
+    seeds = {f.id: f for f in findings}
+    for finding in _touched(seeds, looks, near, settings):
+        seeds.setdefault(finding.id, finding)
+    if not seeds:
+        return []
+    parts = connected_findings(list(seeds.values()), near, settings)
+    things = [thing for part in parts for thing in _things(part, settings)]
     changed: list[Incident] = []
     for category in CATEGORIES:
-        chosen = settings.of(category)
-        seeds = {f.id: f for f in findings if f.category == category}
-        for finding in _touched(category, seeds, looks, near, chosen):
-            seeds.setdefault(finding.id, finding)
-        if seeds:
-            parts = connected_findings(category, list(seeds.values()), near, chosen)
-            changed += _solved(category, parts, looks, near, chosen)
+        chosen = [thing for thing in things if thing.category == category]
+        if chosen:
+            changed += _solved(category, chosen, looks, near, settings)
     return sorted(changed, key=lambda incident: (incident.first_seen, incident.id))
 
 
 def _touched(
-    category: str,
     seeds: dict[str, Finding],
     looks: Sequence[Look],
     near: Neighbourhood,
-    settings: CategorySettings,
+    settings: FusionSettings,
 ) -> list[Finding]:
     """Stored findings under the looks, and those that shared an incident with a seed before."""
     found: list[Finding] = []
     for look in looks:
-        found += findings_under(category, look, near, settings.look_margin_m)
+        for category in CATEGORIES:
+            found += findings_under(category, look, near, settings.of(category).look_margin_m)
     for held in near.incidents_with(sorted({f.observation.id for f in seeds.values()})):
-        if held.category == category:
-            members = set(held.observation_ids)
-            place = held.place
-            radius = settings.max_link_m + 3 * place.sigma_m
-            around = near.findings_near(category, place.lat_deg, place.lon_deg, radius)
-            found += [f for f in around if f.observation.id in members]
+        members = set(held.observation_ids)
+        radius = settings.alignment.max_link_m + 3 * held.place.sigma_m
+        around = near.findings_near(held.category, held.place.lat_deg, held.place.lon_deg, radius)
+        found += [f for f in around if f.observation.id in members]
     return found
 
 
 def _solved(
     category: Category,
-    parts: Sequence[Sequence[Finding]],
+    things: Sequence[_Thing],
     looks: Sequence[Look],
     near: Neighbourhood,
-    settings: CategorySettings,
+    settings: FusionSettings,
 ) -> list[Incident]:
-    things = [thing for part in parts for thing in _things(part, settings)]
     places = [(thing.place.lat_deg, thing.place.lon_deg) for thing in things]
     visits = visits_of(
         [lat for lat, _ in places],
@@ -107,48 +112,60 @@ def _solved(
         [thing.place.sigma_m for thing in things],
         [frozenset(f.observation.class_name for f in thing.findings) for thing in things],
         looks_over(places, looks, near),
-        settings,
+        settings.of(category),
     )
     chains = [
-        _chain(category, thing, seen, settings) for thing, seen in zip(things, visits, strict=True)
+        _chain(category, thing, seen, settings.of(category), settings.alignment)
+        for thing, seen in zip(things, visits, strict=True)
     ]
-    observation_ids = sorted({f.observation.id for part in parts for f in part})
+    observation_ids = sorted({f.observation.id for thing in things for f in thing.findings})
     held = [i for i in near.incidents_with(observation_ids) if i.category == category]
     return _with_lasting_ids(chains, held)
 
 
-def _things(part: Sequence[Finding], settings: CategorySettings) -> list[_Thing]:
+def _things(part: Sequence[Finding], settings: FusionSettings) -> list[_Thing]:
     """The things in a connected part, by their earliest sight."""
-    first: dict[str, int] = {}
-    for k, finding in enumerate(part):
-        first.setdefault(finding.observation.id, k)
-    unique = [part[k] for k in first.values()]
-    label = things_of(_sightings(unique, settings), settings)
-    groups: dict[int, list[str]] = {}
-    for finding, of in zip(unique, label, strict=True):
-        groups.setdefault(int(of), []).append(finding.observation.id)
-    of_observation: dict[str, list[Finding]] = {}
+    claims: dict[tuple[str, Category], list[Finding]] = {}
     for finding in part:
-        of_observation.setdefault(finding.observation.id, []).append(finding)
+        claims.setdefault((finding.observation.id, finding.category), []).append(finding)
+    label = things_of(_sightings([c[0] for c in claims.values()], settings), settings.alignment)
+    groups: dict[int, list[Finding]] = {}
+    for findings, of in zip(claims.values(), label, strict=True):
+        groups.setdefault(int(of), []).extend(findings)
     return [
-        _Thing(tuple(members), place_of([f.observation for f in members], settings))
-        for ids in groups.values()
-        for members in [[f for id in ids for f in of_observation[id]]]
+        _Thing(
+            tuple(members),
+            place_of([f.observation for f in members], settings.alignment),
+        )
+        for members in groups.values()
     ]
 
 
-def _sightings(part: Sequence[Finding], settings: CategorySettings) -> Sightings:
+def _sightings(part: Sequence[Finding], settings: FusionSettings) -> Sightings:
     xy, cov, start, end = arrays(part)
     seen = [finding.observation for finding in part]
+    lives_as = [settings.of(finding.category) for finding in part]
     missions: dict[str, int] = {}
     mission = np.array([missions.setdefault(o.mission_id, len(missions)) for o in seen])
-    bias = np.stack([_bias([o for o in seen if o.mission_id == m], settings) for m in missions])
-    groups: dict[str, int] = {}
-    group = np.array([groups.setdefault(_group(o.class_name, settings), len(groups)) for o in seen])
-    extent = settings.extent_sigma_m**2 * np.eye(2)
-    own = np.stack([_own(o, bias[m]) for o, m in zip(seen, mission, strict=True)]) + extent
+    members: list[list[Observation]] = [[] for _ in missions]
+    for o, m in zip(seen, mission, strict=True):
+        members[m].append(o)
+    bias = np.stack([_bias(of, settings.alignment) for of in members])
+    kinds: dict[tuple[str, str], int] = {}
+    names = [
+        (f.category, _group(f.observation.class_name, s))
+        for f, s in zip(part, lives_as, strict=True)
+    ]
+    group = np.array([kinds.setdefault(name, len(kinds)) for name in names])
+    extent = np.array([s.extent_sigma_m for s in lives_as])
     is_told = np.array([o.bias_cov_en_m2 is not None for o in seen])
-    return Sightings(xy, own, bias, mission, group, start, end, is_told)
+    told = [
+        bias[m] if o.bias_cov_en_m2 is None else o.bias_cov_en_m2
+        for o, m in zip(seen, mission, strict=True)
+    ]
+    own = _positive(cov - np.stack(told)) + (extent**2)[:, None, None] * np.eye(2)
+    max_gap_s = np.array([s.max_gap_s for s in lives_as])
+    return Sightings(xy, own, bias, mission, group, start, end, max_gap_s, is_told)
 
 
 def _group(class_name: str, settings: CategorySettings) -> str:
@@ -158,24 +175,22 @@ def _group(class_name: str, settings: CategorySettings) -> str:
     return class_name
 
 
-def _bias(seen: Sequence[Observation], settings: CategorySettings) -> FloatArray:
+def _bias(seen: Sequence[Observation], settings: AlignmentSettings) -> FloatArray:
     """The covariance of a mission's shared shift: as told, else a part of its smallest total."""
     told = [o.bias_cov_en_m2 for o in seen if o.bias_cov_en_m2 is not None]
     if told:
         return np.asarray(np.mean(told, axis=0)) + 1e-6 * np.eye(2)
-    smallest = min(float(np.linalg.eigvalsh(o.place.cov_en_m2)[0]) for o in seen)
-    return settings.shared_fraction * smallest * np.eye(2)
+    smallest = np.linalg.eigvalsh(np.stack([o.place.cov_en_m2 for o in seen])).min()
+    return settings.shared_fraction * float(smallest) * np.eye(2)
 
 
-def _own(observation: Observation, bias: FloatArray) -> FloatArray:
-    """The observation's own noise: the total less its own share of the bias, kept positive."""
-    told = observation.bias_cov_en_m2
-    rest = observation.place.cov_en_m2 - (bias if told is None else told)
-    value, vector = np.linalg.eigh(rest)
-    return np.asarray((vector * np.maximum(value, 0.01)) @ vector.T)
+def _positive(matrices: FloatArray) -> FloatArray:
+    """Symmetric (..., 2, 2) matrices with no axis below 0.1 m: a total may be hardly above its bias."""
+    value, vector = np.linalg.eigh(matrices)
+    return np.asarray((vector * np.maximum(value, 0.01)[..., None, :]) @ vector.swapaxes(-1, -2))
 
 
-def place_of(seen: Sequence[Observation], settings: CategorySettings) -> GeoPoint:
+def place_of(seen: Sequence[Observation], settings: AlignmentSettings) -> GeoPoint:
     """The best place of one thing from all observations of it, with its honest covariance.
 
     Within a pass the own noises average and the bias stays, once; passes are independent and are
@@ -184,23 +199,34 @@ def place_of(seen: Sequence[Observation], settings: CategorySettings) -> GeoPoin
     lat = np.array([o.place.lat_deg for o in seen])
     lon = np.array([o.place.lon_deg for o in seen])
     xy = np.stack(local_en(lat[0], lon[0], lat, lon), axis=-1)
-    info, pull = np.zeros((2, 2)), np.zeros(2)
-    for mission in sorted({o.mission_id for o in seen}):
-        index = [k for k, o in enumerate(seen) if o.mission_id == mission]
-        bias = _bias([seen[k] for k in index], settings)
-        weight = inverse(np.stack([_own(seen[k], bias) for k in index]))
-        cov = inverse(weight.sum(axis=0))
-        centre = times(cov, times(weight, xy[index]).sum(axis=0))
-        of_pass = inverse(cov + bias)
-        info, pull = info + of_pass, pull + times(of_pass, centre)
+    members: dict[str, list[int]] = {}
+    for k, o in enumerate(seen):
+        members.setdefault(o.mission_id, []).append(k)
+    numbers = {mission: m for m, mission in enumerate(members)}
+    of = np.array([numbers[o.mission_id] for o in seen])
+    bias = np.stack([_bias([seen[k] for k in index], settings) for index in members.values()])
+    told = [
+        b if o.bias_cov_en_m2 is None else o.bias_cov_en_m2
+        for o, b in zip(seen, bias[of], strict=True)
+    ]
+    weight = inverse(_positive(np.stack([o.place.cov_en_m2 for o in seen]) - np.stack(told)))
+    info, pull = np.zeros((len(bias), 2, 2)), np.zeros((len(bias), 2))
+    np.add.at(info, of, weight)
+    np.add.at(pull, of, times(weight, xy))
     cov = inverse(info)
-    east, north = times(cov, pull)
+    of_pass = inverse(cov + bias)
+    total = inverse(of_pass.sum(axis=0))
+    east, north = times(total, times(of_pass, times(cov, pull)).sum(axis=0))
     lat_deg, lon_deg = offset(lat[0], lon[0], east, north)
-    return GeoPoint(float(lat_deg), float(lon_deg), cov)
+    return GeoPoint(float(lat_deg), float(lon_deg), total)
 
 
 def _chain(
-    category: Category, thing: _Thing, visits: Sequence[Visit], settings: CategorySettings
+    category: Category,
+    thing: _Thing,
+    visits: Sequence[Visit],
+    settings: CategorySettings,
+    alignment: AlignmentSettings,
 ) -> list[Incident]:
     """The incidents of one thing's place: its stays in order, each linked to the one before."""
     seen = {f.observation.id: f.observation for f in thing.findings}
@@ -213,13 +239,17 @@ def _chain(
     for life in lives(sights, visits, settings):
         chosen = {ids[k] for k in life.sights}
         findings = [f for f in thing.findings if f.observation.id in chosen]
-        incident = _incident(category, findings, life, settings)
+        incident = _incident(category, findings, life, settings, alignment)
         chain.append(replace(incident, previous_incident_id=chain[-1].id if chain else None))
     return chain
 
 
 def _incident(
-    category: Category, findings: Sequence[Finding], life: Life, settings: CategorySettings
+    category: Category,
+    findings: Sequence[Finding],
+    life: Life,
+    settings: CategorySettings,
+    alignment: AlignmentSettings,
 ) -> Incident:
     seen = list({f.observation.id: f.observation for f in findings}.values())
     missions = tuple(sorted({o.mission_id for o in seen}))
@@ -238,7 +268,7 @@ def _incident(
         kind=verdict.kind,
         status=status,
         class_name=max(sorted(set(classes)), key=classes.count),
-        place=place_of(seen, settings),
+        place=place_of(seen, alignment),
         first_seen=min(o.first_seen for o in seen),
         last_seen=max(o.last_seen for o in seen),
         observation_ids=tuple(o.id for o in seen),

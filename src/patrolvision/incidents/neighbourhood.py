@@ -21,12 +21,13 @@ from patrolvision.incidents.association import (
     inverse,
     pairs_within,
 )
-from patrolvision.incidents.settings import CategorySettings
+from patrolvision.incidents.settings import FusionSettings
 from patrolvision.types import Finding, FloatArray, Incident, Look
 
 CELL_M = 30.0
 LOOK_CELL_M = 200.0
 METRES_PER_DEG = 111_320.0
+CATEGORY_NUMBER = {"litter": 0, "illegal_parking": 1, "open_fire": 2}
 
 
 class Neighbourhood(Protocol):
@@ -60,18 +61,16 @@ def _centre(cell: tuple[int, int], size_m: float) -> tuple[float, float]:
 
 
 def connected_findings(
-    category: str,
-    seeds: Sequence[Finding],
-    near: Neighbourhood,
-    settings: CategorySettings,
+    seeds: Sequence[Finding], near: Neighbourhood, settings: FusionSettings
 ) -> list[list[Finding]]:
     """The connected parts that hold a seed, complete; each by time and id, the parts likewise.
 
     Seeds need not be stored yet; a seed stands for a stored finding of the same id.
     """
-    own = {finding.id: finding for finding in seeds}
-    known = dict(own)
+    own = {finding.id for finding in seeds}
+    known = {finding.id: finding for finding in seeds}
     asked: set[tuple[int, int]] = set()
+    radius = 0.75 * CELL_M + max(settings.alignment.max_link_m, settings.alignment.context_m)
     while True:
         findings = ordered(known.values())
         label = components(len(findings), *links(findings, settings))
@@ -85,9 +84,9 @@ def connected_findings(
             return list(parts.values())
         asked |= cells
         for cell in sorted(cells):
-            radius = 0.75 * CELL_M + settings.max_link_m
-            for finding in near.findings_near(category, *_centre(cell, CELL_M), radius):
-                known.setdefault(finding.id, finding)
+            for category in settings.categories:
+                for finding in near.findings_near(category, *_centre(cell, CELL_M), radius):
+                    known.setdefault(finding.id, finding)
 
 
 def _cell_of(finding: Finding) -> tuple[int, int]:
@@ -100,16 +99,27 @@ def ordered(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda f: (f.observation.first_seen, f.observation.id, f.id))
 
 
-def links(findings: Sequence[Finding], settings: CategorySettings) -> tuple[IntArray, IntArray]:
-    """The pairs i < j of findings that may influence each other."""
+def links(findings: Sequence[Finding], settings: FusionSettings) -> tuple[IntArray, IntArray]:
+    """The pairs i < j of findings that influence each other.
+
+    Either they may be one thing, or they are neighbours in one pass and so share its shift.
+    """
     xy, cov, start, end = arrays(findings)
-    i, j = pairs_within(xy, xy, settings.max_link_m)
-    i, j = i[i < j], j[i < j]
-    total = cov[i] + cov[j] + 2 * settings.extent_sigma_m**2 * np.eye(2)
-    apart = chi2(xy[i] - xy[j], inverse(total))
-    wait = np.maximum(start[i] - end[j], start[j] - end[i])
-    keep = (apart <= settings.gate_chi2) & (wait <= settings.max_gap_s)
-    return i[keep], j[keep]
+    alignment = settings.alignment
+    category = np.array([CATEGORY_NUMBER[f.category] for f in findings])
+    extent = np.array([settings.of(f.category).extent_sigma_m for f in findings])
+    max_gap = np.array([settings.of(f.category).max_gap_s for f in findings])
+    i, j = pairs_within(xy, xy, alignment.max_link_m)
+    keep = (i < j) & (category[i] == category[j])
+    keep &= np.maximum(start[i] - end[j], start[j] - end[i]) <= max_gap[i]
+    i, j = i[keep], j[keep]
+    total = cov[i] + cov[j] + (2 * extent[i] ** 2)[:, None, None] * np.eye(2)
+    one = chi2(xy[i] - xy[j], inverse(total)) <= alignment.gate_chi2
+    missions: dict[str, int] = {}
+    mission = [missions.setdefault(f.observation.mission_id, len(missions)) for f in findings]
+    strip = np.stack([xy[:, 0] + 1e7 * np.array(mission), xy[:, 1]], axis=-1)
+    m, n = pairs_within(strip, strip, alignment.context_m)
+    return np.concatenate([i[one], m[m < n]]), np.concatenate([j[one], n[m < n]])
 
 
 def arrays(

@@ -10,24 +10,47 @@ DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class CategorySettings:
-    """How the sightings of one category hang together.
+class AlignmentSettings:
+    """How sightings of all categories are sorted into things; every gate is a chi-square value with
+    two degrees of freedom.
+    """
 
-    Every gate is a chi-square value with two degrees of freedom. class_groups lists classes that a
-    detector confuses for one thing; a class that is in none stands alone.
+    max_link_m: float = 20.0  # sightings further apart are never one thing
+    context_m: float = 150.0  # sightings of one pass this close tell of each other's shift
+    vote_chi2: float = 13.8  # what a match gains a shift: 99.9 % of true pairs
+    gate_chi2: float = 18.4  # once the shift is known: 99.99 % of true pairs
+    fragment_chi2: float = 13.8  # 99.9 %: two sightings of one pass, whose bias cancels
+    merge_chi2: float = 9.2
+    sight_rate: float = 0.7  # a pass that sees one of two close things sees the other at least so
+    broken_track_rate: float = 0.05  # of a pass's sightings, how many are a second part of one
+    false_alarm_rate: float = 0.01  # of a pass's sightings close to a thing, how many are nothing
+    shared_fraction: float = 0.8  # of the smallest covariance of a pass, where it is not told
+
+    def __post_init__(self) -> None:
+        rates = (
+            self.sight_rate,
+            self.broken_track_rate,
+            self.false_alarm_rate,
+            self.shared_fraction,
+        )
+        if not all(0 < rate < 1 for rate in rates):
+            raise ValueError(f"rates and fractions must lie in (0, 1), got {rates}")
+        if min(self.max_link_m, self.context_m, self.gate_chi2, self.vote_chi2) <= 0:
+            raise ValueError("distances and gates must be > 0")
+
+
+@dataclass(frozen=True, slots=True)
+class CategorySettings:
+    """How the things of one category live.
+
+    class_groups lists classes that a detector confuses for one thing; a class in none stands alone.
     """
 
     class_groups: tuple[frozenset[str], ...]
     extent_sigma_m: float  # how far the seen point wanders over one thing between passes
-    max_link_m: float  # sightings further apart never influence each other directly
     max_gap_s: float  # unseen for longer, the next sight is another thing
     removal_prior: float  # chance that a thing went away between two passes
     return_prior: float  # chance that another came to the same place afterwards
-    gate_chi2: float = 13.8  # 99.9 % of true pairs
-    fragment_chi2: float = 9.2  # 99 %: two sightings of one pass, once its bias has cancelled
-    merge_chi2: float = 9.2
-    broken_track_rate: float = 0.05  # of a pass's sightings, how many are a second part of one
-    shared_fraction: float = 0.8  # of the smallest covariance of a pass, where it is not told
     min_missed_passes: int = 2  # never removed by one blink
     look_margin_m: float = 2.0  # a place nearer to the edge of a look was not looked at
     max_detection_probability: float = 0.95  # no look proves more than this
@@ -37,18 +60,15 @@ class CategorySettings:
     enforce_probability: float = 0.95  # joint probability from which a review becomes a ticket
 
     def __post_init__(self) -> None:
-        if not (0 < self.shared_fraction < 1 and 0 < self.broken_track_rate < 1):
-            raise ValueError("shared_fraction and broken_track_rate must lie in (0, 1)")
         if not (0 < self.removal_prior < 1 and 0 < self.return_prior < 1):
             raise ValueError("removal_prior and return_prior must lie in (0, 1)")
-        if min(self.max_link_m, self.max_gap_s, self.gate_chi2) <= 0:
-            raise ValueError("max_link_m, max_gap_s and gate_chi2 must be > 0")
+        if self.max_gap_s <= 0 or self.extent_sigma_m < 0 or self.min_missed_passes < 2:
+            raise ValueError("max_gap_s must be > 0, extent_sigma_m >= 0, min_missed_passes >= 2")
 
 
 LITTER = CategorySettings(
     class_groups=(),
     extent_sigma_m=0.3,
-    max_link_m=15.0,
     max_gap_s=14 * DAY_S,
     removal_prior=0.02,
     return_prior=0.02,
@@ -56,17 +76,15 @@ LITTER = CategorySettings(
 VEHICLES = CategorySettings(
     class_groups=(frozenset({"car", "truck", "bus", "van"}),),
     extent_sigma_m=0.5,
-    max_link_m=15.0,
     max_gap_s=DAY_S,
-    removal_prior=0.05,
-    return_prior=0.05,
+    removal_prior=0.03,
+    return_prior=0.03,
 )
 FIRES = CategorySettings(
     class_groups=(frozenset({"fire", "smoke"}),),
     extent_sigma_m=1.0,
-    max_link_m=20.0,
     max_gap_s=DAY_S,
-    removal_prior=0.05,
+    removal_prior=0.04,
     return_prior=0.02,
 )
 
@@ -77,9 +95,10 @@ def _defaults() -> Mapping[str, CategorySettings]:
 
 @dataclass(frozen=True, slots=True)
 class FusionSettings:
-    """The settings of each category."""
+    """The settings of each category, and those that all share."""
 
     categories: Mapping[str, CategorySettings] = field(default_factory=_defaults)
+    alignment: AlignmentSettings = field(default_factory=AlignmentSettings)
 
     def of(self, category: str) -> CategorySettings:
         """The category's settings; KeyError names a category that has none."""
