@@ -11,6 +11,9 @@ RULE_VERSION = "2026.1"  # goes into every finding's evidence; raise it when a v
 class RuleSettings:
     """What the rules take for proved, doubtful and negligible; probabilities lie in [0, 1].
 
+    p_watch: a vehicle less likely in a zone than this makes no watch; where fused places are judged
+    anew (Rulebook.rejudged) 0.02 keeps the passes that fell outside, without which the fused place
+    leans into the zone.
     kerb_prior: how many times denser standing vehicles are at a kerb (zones, bays, the kerb beyond
     a zone's end) than in lanes and on pavements; 1 judges by area alone (docs/adr/0005).
     standing_proof_s: a vehicle whose speed is unknown or doubtful counts as standing when sights of
@@ -19,6 +22,7 @@ class RuleSettings:
 
     p_enforce: float = 0.90
     p_review: float = 0.40
+    p_watch: float = 0.40
     kerb_prior: float = 5.0
     standing_prior: float = 0.9  # of a vehicle at a kerb, before its speed is looked at
     p_standing_unknown: float = 0.5

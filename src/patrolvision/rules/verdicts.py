@@ -92,7 +92,7 @@ def _verdict(
         ("enforce", proved, settings.p_enforce),
         ("warning", [c for c in claims if c.proved], settings.p_enforce),
         ("review", [c for c in enforced if c.proved or not c.certain], settings.p_review),
-        ("watch", [c for c in claims if not c.proved], settings.p_review),
+        ("watch", _watched(claims, settings), settings.p_watch),
     )
     for kind, held, needed in steps:
         verdict = _weighed(kind, held, kerb, settings)
@@ -102,6 +102,13 @@ def _verdict(
         if reached >= needed:
             return verdict
     return None
+
+
+def _watched(claims: list[_Claim], settings: RuleSettings) -> list[_Claim]:
+    """What time may still decide; and, where fused places are judged, what a better place may."""
+    if settings.p_watch < settings.p_review:
+        return claims
+    return [c for c in claims if not c.proved]
 
 
 def _weighed(
