@@ -7,6 +7,8 @@ import json
 import math
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from patrolvision.errors import ObservationError
 from patrolvision.geo.cases import answer_case
@@ -103,6 +105,30 @@ def test_a_field_of_view_stands_for_a_focal_length() -> None:
 def test_a_bad_case_is_refused_by_name_and_field(path: str, value: object, named: str) -> None:
     with pytest.raises(ObservationError, match=f"case a: .*{named}"):
         answer_case(changed(path, value))
+
+
+NUMBERS = st.one_of(
+    st.floats(-1e9, 1e9), st.floats(0, 1e-200), st.sampled_from([0, 1, -1, 90, math.inf, math.nan])
+)
+FIELDS = [f"camera.{k}" for k in ("width", "height", "fx", "fy", "cx", "cy")] + [
+    f"pose.{k}" for k in CASE["pose"]
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(FIELDS), NUMBERS), min_size=1, max_size=4))
+def test_whatever_the_numbers_there_is_an_answer_or_a_named_refusal(changes) -> None:
+    case = copy.deepcopy(CASE)
+    for path, value in changes:
+        part, field = path.split(".")
+        case[part][field] = value
+    try:
+        answer = answer_case(case)
+    except ObservationError as error:
+        assert str(error).startswith("case a: ")
+    else:
+        assert answer["status"] in ("ok", "no_ground")
+        json.dumps(answer, allow_nan=False)
 
 
 def test_a_line_that_is_no_object_is_refused() -> None:

@@ -6,10 +6,11 @@ case leaves out are those of a camera file that leaves them out.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+
+import numpy as np
 
 from patrolvision.errors import ObservationError
 from patrolvision.geo.camera import focal_from_hfov
@@ -18,6 +19,7 @@ from patrolvision.types import Lens, Pose, Sigma
 
 _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)  # a case has no instant, a pose needs one
 _DEFAULT = Sigma()
+_LARGEST = 1e7  # beyond any metre, degree or pixel of a camera over a street
 
 
 def answer_case(case: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,7 +38,11 @@ def answer_case(case: Mapping[str, Any]) -> dict[str, Any]:
         raise ObservationError(f"case {name}: pixel must be [u, v], got {pixel!r}")
     uv = [fields.checked(value, "pixel") for value in pixel]
     sigma_pixel = fields.sigma(case, "sigma_pixel", _DEFAULT.pixel)
-    found = locate_pixel(lens, pose, uv, sigma_pixel)
+    try:
+        with np.errstate(all="ignore"):
+            found = locate_pixel(lens, pose, uv, sigma_pixel)
+    except (ValueError, np.linalg.LinAlgError) as error:
+        raise fields.wrong("its numbers are too extreme to compute with") from error
     if isinstance(found, NoGround):
         return {"id": case.get("id"), "status": "no_ground", "reason": found.reason}
     return {
@@ -65,8 +71,10 @@ class _Fields:
         return part
 
     def checked(self, value: Any, name: str) -> float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not _finite(value):
-            raise self.wrong(f"{name} must be a finite number, got {value!r}")
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise self.wrong(f"{name} must be a number, got {value!r}")
+        if not abs(value) <= _LARGEST:  # NaN is not either
+            raise self.wrong(f"{name} must be a finite number up to {_LARGEST:g}")
         return float(value)
 
     def number(self, part: Mapping[str, Any], name: str, default: float | None = None) -> float:
@@ -92,13 +100,6 @@ class _Fields:
         if value < 0:
             raise self.wrong(f"{name} must be >= 0, got {value:g}")
         return value
-
-
-def _finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an integer beyond any float
-        return False
 
 
 def _lens(fields: _Fields, camera: Mapping[str, Any]) -> Lens:

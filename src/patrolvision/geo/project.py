@@ -204,7 +204,7 @@ def _spread(pose: Pose, ray: FloatArray, tilt: FloatArray) -> RaySpread:
 
 
 def _stretched(parts: FloatArray, cov: FloatArray) -> FloatArray:
-    """The parts (2, 8), stretched so that they make cov together; position's as it is."""
+    """The parts (2, 8), stretched to make cov together; position's stay where they can."""
     position = parts[:, :2] @ parts[:, :2].T
     fixed = 2 if np.linalg.eigvalsh(cov - position)[0] > FLOOR_M2 / 2 else 0
     others = parts[:, fixed:]
