@@ -106,6 +106,7 @@ def test_findings_come_in_the_order_of_the_observations() -> None:
     things = [seen(id=str(i), class_name=c) for i, c in enumerate(("fire", "litter", "smoke"))]
     assert [f.observation.id for f in BOOK.findings(things)] == ["0", "1", "2"]
     assert [f.observation.id for f in BOOK.findings(things[::-1])] == ["2", "1", "0"]
+    assert len(BOOK.findings(things + things)) == 3
 
 
 @given(st.floats(0.0, 1.0), st.integers(1, 10_000))

@@ -235,6 +235,8 @@ def test_passes_that_fell_outside_are_kept_where_fused_places_are_judged(tmp_pat
     beside = seen(north_m=4.5, sigma_m=2.0)  # three metres outside: one and a half sigmas
     assert Rulebook(zones).findings([beside]) == []
     book = Rulebook(zones, RuleSettings(p_watch=0.02))
-    kept = book.findings([beside, seen(north_m=9.9, sigma_m=2.0)])  # and one at four sigmas
+    kept = book.findings(
+        [beside, seen(north_m=9.9, sigma_m=2.0, id="far")]
+    )  # and one at four sigmas
     assert [f.kind for f in kept] == ["watch"]
     assert book.rejudged(kept, street.place(0.0, 4.5, 0.3)) is None

@@ -28,12 +28,12 @@ class Rulebook:
         )
 
     def findings(self, observations: Sequence[Observation]) -> list[Finding]:
-        """The claims these observations support, in the order of the observations.
+        """The claims these observations support, in their order; one given twice counts once.
 
         Give the observations of a pass together: smoke and queues show only beside neighbours.
         """
         found = {f.observation.id: f for rule in self._rules for f in rule.findings(observations)}
-        return [found[o.id] for o in observations if o.id in found]
+        return [found[id] for id in dict.fromkeys(o.id for o in observations) if id in found]
 
     def rejudged(self, findings: Sequence[Finding], place: GeoPoint) -> Finding | None:
         """The last finding about one vehicle, judged anew from all its sights and its fused place.
