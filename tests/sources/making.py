@@ -27,8 +27,12 @@ def make_video(
     size_wh: tuple[int, int] = (64, 48),
     created_at: datetime | None = START,
     klv: Sequence[tuple[float, bytes]] = (),
+    is_noisy: bool = False,
 ) -> Path:
-    """A video with frames at just these times; the upper left quarter is white, the rest grey."""
+    """A video with frames at just these times; the upper left quarter is white, the rest grey.
+
+    A noisy one is noise instead, new in each frame, so that every frame fills many bytes.
+    """
     width, height = size_wh
     with av.open(str(path), "w") as container:
         if created_at is not None:
@@ -39,7 +43,10 @@ def make_video(
         data = container.add_data_stream("klv") if klv else None
         picture = np.full((height, width, 3), 90, np.uint8)
         picture[: height // 2, : width // 2] = 255
+        rng = np.random.default_rng(1)
         for time_s in times_s:
+            if is_noisy:
+                picture = rng.integers(0, 255, (height, width, 3), np.uint8)
             frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
             frame.pts, frame.time_base = round(time_s * 1000), Fraction(1, 1000)
             for packet in stream.encode(frame):
@@ -57,8 +64,8 @@ def make_video(
 def make_audio_only(path: Path) -> Path:
     """A file with sound and no picture."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("aac", rate=8000)
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp")
+        stream = container.add_stream("aac", rate=8000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
         frame.sample_rate, frame.pts = 8000, 0
         for packet in [*stream.encode(frame), *stream.encode()]:
             container.mux(packet)

@@ -23,11 +23,12 @@ WINDOWS_S = (0.5, 1.0, 2.0, 3.0)  # half widths
 MIN_SPEED_MPS = 0.5
 MAX_SIGMA_DEG = 30.0
 MIN_BASELINE_M = 1.0
-MIN_BASELINE_SIGMAS = 4.0
+MIN_BASELINE_SIGMAS = 6.0  # noise alone covers as much once in 8000 pairs of fixes
 NOISE_FLOOR_M = 0.05
 REPEAT_S = 1.0  # a recorder may repeat a fix this long before the next one comes
 _MAD_TO_SIGMA = 1.4826
 _METRES_PER_DEGREE = 111_320.0
+_FEWEST_PLACES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Motion:
         self.max_gap_s = max_gap_s
         self._east_m, self._north_m = _unrolled(self.lat_deg, self.lon_deg)
         self._segment = np.concatenate([[0], np.cumsum(np.diff(self.times_s) > max_gap_s)])
-        self.quantum_m = _quantum_m(self.lat_deg)
+        self.quantum_m = _quantum_m(self.lat_deg, self.lon_deg)
         self.noise_m = self._noise_m()
 
     def position(self, time_s: float) -> tuple[float, float, float] | None:
@@ -174,10 +175,17 @@ def _unrolled(lat_deg: FloatArray, lon_deg: FloatArray) -> tuple[FloatArray, Flo
     return east, np.concatenate([[0.0], np.cumsum(np.diff(lat_deg) * north_m)])
 
 
-def _quantum_m(lat_deg: FloatArray) -> float:
-    """The step of positions written with few decimals, in metres of latitude; 0 for six or more."""
-    for decimals in (2, 3, 4, 5):
-        if np.allclose(np.round(lat_deg, decimals), lat_deg, rtol=0.0, atol=1e-9):
+def _quantum_m(lat_deg: FloatArray, lon_deg: FloatArray) -> float:
+    """The step of positions written with few decimals, in metres of latitude; 0 for six or more.
+
+    Both coordinates must be that coarse, and take several values: a standing vehicle, or one that
+    drives due east, says nothing by a latitude that stays the same.
+    """
+    both = np.stack([lat_deg, lon_deg], axis=1)
+    if len(np.unique(both, axis=0)) < _FEWEST_PLACES:
+        return 0.0
+    for decimals in (3, 4, 5):
+        if np.allclose(np.round(both, decimals), both, rtol=0.0, atol=1e-9):
             return float(_METRES_PER_DEGREE * 10.0**-decimals)
     return 0.0
 

@@ -195,7 +195,7 @@ def _opened(path: Path) -> Any:
         container = av.open(str(path))
     except FileNotFoundError as error:
         raise MediaError(f"{path.name}: no such file") from error
-    except av.error.InvalidDataError as error:
+    except (av.error.InvalidDataError, av.error.EOFError) as error:
         raise MediaError(
             f"{path.name}: not a readable video (its index is missing, it is cut off, or it is "
             "not a video)"
