@@ -139,6 +139,8 @@ def test_wrong_calls_are_refused(tmp_path: Path) -> None:
     path = make_video(tmp_path / "a.mp4", TIMES)
     with pytest.raises(ConfigError, match="analysis_fps"):
         open_recording(mission(path), analysis_fps=0.0)
+    with pytest.raises(ConfigError, match="mission m1: started_at: expected an offset"):
+        open_recording(mission(path, started_at=START.replace(tzinfo=None)))
     with pytest.raises(MediaError, match="no such file or folder"):
         open_recording(mission(tmp_path / "gone.mp4"))
     with pytest.raises(TelemetryError, match=r"^gone\.srt: cannot be read"):

@@ -127,6 +127,16 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
         folder(tmp_path)
 
 
+def test_a_real_photo_cut_in_the_middle_is_not_taken_for_whole(
+    shared: Path, tmp_path: Path
+) -> None:
+    whole = (shared / "footage/geotag_misc/DSC00001.jpg").read_bytes()
+    cut = tmp_path / "cut.jpg"
+    cut.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(MediaError, match=r"^cut\.jpg: the picture is cut off"):
+        read_picture(cut)
+
+
 def test_real_photos_lie_where_their_exif_says(shared: Path) -> None:
     source = folder(shared / "footage/geotag_misc", camera=car(size_wh=(1600, 900)))
     frames = list(source.frames())

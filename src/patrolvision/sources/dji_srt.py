@@ -10,6 +10,7 @@ files.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
@@ -210,7 +211,10 @@ def _with_pairs_ordered(blocks: Sequence[_Block]) -> list[RawFix]:
 
 def _with_all_dated(fixes: Sequence[RawFix]) -> list[RawFix]:
     """Undated blocks of a partly dated file get their instant from the nearest dated block."""
-    dated = [(f.at, f.video_time_s) for f in fixes if f.at and f.video_time_s is not None]
+    dated = sorted(
+        ((f.at, f.video_time_s) for f in fixes if f.at and f.video_time_s is not None),
+        key=lambda known: known[1],
+    )
     if not dated:
         return list(fixes)
     result = []
@@ -224,7 +228,9 @@ def _with_all_dated(fixes: Sequence[RawFix]) -> list[RawFix]:
 
 
 def _nearest(dated: Sequence[tuple[datetime, float]], time_s: float) -> tuple[datetime, float]:
-    return min(dated, key=lambda known: abs(known[1] - time_s))
+    after = bisect_left(dated, time_s, key=lambda known: known[1])
+    around = dated[max(0, after - 1) : after + 1]
+    return min(around, key=lambda known: abs(known[1] - time_s))
 
 
 def _tied_by_clock(fixes: Sequence[RawFix]) -> list[RawFix]:

@@ -41,6 +41,8 @@ def open_recording(
     """
     if analysis_fps is not None and not analysis_fps > 0:
         raise ConfigError(f"analysis_fps: expected a number above 0, found {analysis_fps}")
+    if mission.started_at is not None and mission.started_at.tzinfo is None:
+        raise ConfigError(f"mission {mission.id}: started_at: expected an offset, e.g. +08:00")
     path = Path(mission.media)
     if not path.exists():
         raise MediaError(f"{mission.media}: no such file or folder")

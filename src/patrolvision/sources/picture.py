@@ -21,6 +21,8 @@ def read_picture(path: Path) -> Image:
         raise MediaError(f"{path.name}: cannot be read ({error.strerror or error})") from error
     if not data:
         raise MediaError(f"{path.name}: the file is empty, expected a picture")
+    if _is_cut_jpeg(data):
+        raise MediaError(f"{path.name}: the picture is cut off (a JPEG without its end)")
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
@@ -28,3 +30,11 @@ def read_picture(path: Path) -> Image:
     if image is None:
         raise MediaError(f"{path.name}: not a readable picture (damaged, or another format)")
     return np.asarray(image, dtype=np.uint8)
+
+
+def _is_cut_jpeg(data: bytes) -> bool:
+    """Whether a JPEG's end marker is missing: OpenCV would fill the rest with grey and say nothing.
+
+    Cameras may append data of their own; the end of a thumbnail near the start does not count.
+    """
+    return data.startswith(b"\xff\xd8") and data.rfind(b"\xff\xd9") < len(data) // 2

@@ -14,6 +14,7 @@ vehicle's attitude. A drone's gimbal is level: its vehicle's pitch and roll are 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -284,7 +285,7 @@ class _Series:
         times = self.times_s
         if not times or time_s < times[0] - 1e-6 or time_s > times[-1] + 1e-6:
             return None
-        i = int(np.clip(np.searchsorted(times, time_s, "right") - 1, 0, len(times) - 1))
+        i = max(bisect_right(times, time_s) - 1, 0)
         if i == len(times) - 1 or abs(time_s - times[i]) < 1e-6:
             return self.values[i]
         if times[i + 1] - times[i] > self.max_gap_s:

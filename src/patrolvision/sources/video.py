@@ -27,7 +27,7 @@ from patrolvision.types import Camera, Frame, FrameCounts, Image, Pose
 
 SUFFIXES = frozenset(
     {".mp4", ".mov", ".m4v", ".mkv", ".avi", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".webm"}
-    | {".3gp", ".360", ".lrv"}
+    | {".3gp", ".360"}  # .lrv is a small copy of the recording beside it
 )
 PoseAt = Callable[[datetime, float], Pose | str]
 _QUEUE = 4
