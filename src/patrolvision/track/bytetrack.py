@@ -44,10 +44,11 @@ class TrackSettings:
     confirm_s: float = 0.1
     tentative_s: float = 0.3
     lost_after_s: float = 1.5
-    match_iou: float = 0.25
+    match_iou: float = 0.15
+    match_wide_iou: float = 0.3
     match_low_iou: float = 0.4
     margin_sigmas: float = 1.0
-    max_margin: float = 0.7
+    max_margin: float = 0.5
     compensates_camera: bool = True
     noise: MotionNoise = field(default_factory=MotionNoise)
 
@@ -107,7 +108,7 @@ class ByteTracker:
         start_confidences: Mapping[str, float] | None = None,
     ) -> None:
         self._settings = settings or TrackSettings()
-        self._group_of_class = _groups(classes)
+        self._group_of_class = groups_of(classes)
         starts = start_confidences or {}
         self._start_of_class = np.array(
             [starts.get(name, self._settings.start_confidence) for name in classes]
@@ -155,12 +156,14 @@ class ByteTracker:
         is_low = ~is_sure & (detections.confidence >= settings.low_confidence)
         is_confirmed = tracks.track_id >= 0
         is_fresh = tracks.last_s == tracks.last_s.max(initial=-np.inf)
-        similarity = self._similarity(detections)
-        for rows, columns, least in (
-            (is_confirmed, is_sure, settings.match_iou),
-            (is_confirmed & is_fresh, is_low, settings.match_low_iou),
-            (~is_confirmed, is_sure, settings.match_iou),
-            (~is_confirmed & is_fresh, is_low, settings.match_low_iou),
+        tight = self._similarity(detections, 0.0)
+        wide = self._similarity(detections, settings.margin_sigmas)
+        for similarity, rows, columns, least in (
+            (tight, is_confirmed, is_sure, settings.match_iou),
+            (tight, ~is_confirmed, is_sure, settings.match_iou),
+            (wide, is_confirmed, is_sure, settings.match_wide_iou),
+            (wide, ~is_confirmed, is_sure, settings.match_wide_iou),
+            (wide, is_fresh, is_low, settings.match_low_iou),
         ):
             taken = np.zeros(len(tracks), bool)
             taken[row_of[row_of >= 0]] = True
@@ -169,11 +172,11 @@ class ByteTracker:
             row_of[c[pair_c]] = r[pair_r]
         return row_of
 
-    def _similarity(self, detections: Detections) -> FloatArray:
+    def _similarity(self, detections: Detections, margin_sigmas: float) -> FloatArray:
         """(tracks, detections) in [0, 1]; 0 between groups of classes."""
         states, settings = self._tracks.states, self._settings
         limit = settings.max_margin * states.size_px[:, None]
-        margin = np.minimum(settings.margin_sigmas * states.sigma_px, limit)
+        margin = np.minimum(margin_sigmas * states.sigma_px, limit)
         similarity = expanded_iou(states.xyxy, detections.xyxy, margin)
         group = self._group_of_class[detections.class_id]
         return np.where(self._tracks.group[:, None] == group[None], similarity, 0.0)
@@ -213,7 +216,7 @@ class ByteTracker:
         self._tracks = tracks.select(np.flatnonzero(keep))
 
 
-def _groups(classes: Sequence[str]) -> NDArray[np.int64]:
+def groups_of(classes: Sequence[str]) -> NDArray[np.int64]:
     """One number per class; the same for classes that a detector takes for one another."""
     names = [ONE_GROUP[0] if name in ONE_GROUP else name for name in classes]
     order = {name: number for number, name in enumerate(dict.fromkeys(names))}

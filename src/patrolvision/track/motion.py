@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from patrolvision.types import Image
 
-WORKING_WIDTH_PX = 480
-CORNERS = 300
+WORKING_WIDTH_PX = 320
+CORNERS = 200
 LEAST_CORNERS = 12
 LEAST_INLIER_RATIO = 0.3
 RETURN_PX = 1.0  # of the shrunk picture: a corner that comes back farther off is lost
-FIT_PX = 3.0
+FIT_PX = 2.0
 SEED = 7
 
 Warp = NDArray[np.float64]  # (2, 3): x' = warp @ [x, y, 1], pixels of the full picture
@@ -73,7 +73,7 @@ def estimate_warp(
     boxes (N, 4) xyxy in pixels of `before` are left out. STILL where too little can be followed.
     """
     corners = cv2.goodFeaturesToTrack(
-        before, CORNERS, qualityLevel=0.01, minDistance=8, mask=_mask_without(before.shape, boxes)
+        before, CORNERS, qualityLevel=0.01, minDistance=6, mask=_mask_without(before.shape, boxes)
     )
     if corners is None or len(corners) < LEAST_CORNERS:
         return STILL
