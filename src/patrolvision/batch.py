@@ -153,6 +153,7 @@ def _run(
     camera = wiring.camera(mission.camera)
     rules = wiring.rulebook(mission.zones or settings.zones, settings)
     grids = wiring.grids(mission.grids or settings.grids)
+    is_photos = wiring.is_photos(mission)
     with ExitStack() as stack:
         source = wiring.recording(mission, camera, settings)
         stack.callback(source.close)
@@ -161,12 +162,14 @@ def _run(
         stages = Stages(
             detector=wiring.detector_for(inner, seen_by, settings),
             tracker=wiring.tracker(inner.release),
-            book=wiring.book(mission, seen_by, inner.release, is_photos=_is_photos(mission)),
+            book=wiring.book(mission, seen_by, inner.release, is_photos=is_photos),
             rules=rules,
             keeper=wiring.keeper(settings, inner.release),
         )
         track = _Track()
-        clip = stack.enter_context(wiring.clip(settings, mission, source, inner.release))
+        clip = stack.enter_context(
+            wiring.clip(settings, mission, source, inner.release, is_photos=is_photos)
+        )
         progress.begin(mission.id, source.duration_s)
 
         def on_seen(seen: Seen) -> None:
@@ -196,15 +199,6 @@ def _run(
             clip=clip.name,
             notes=tuple(getattr(source, "problems", ())),
         )
-
-
-def _is_photos(mission: Mission) -> bool:
-    return Path(mission.media).suffix.lower() not in VIDEO_SUFFIXES
-
-
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".mov", ".mkv", ".avi", ".ts", ".m2ts", ".mpg", ".webm", ".m4v"}
-)
 
 
 class _Track:

@@ -173,12 +173,25 @@ def keeper(settings: Settings, chosen: ModelRelease) -> PictureKeeper:
     )
 
 
+def is_photos(mission: Mission) -> bool:
+    """Whether the mission's pictures are single photos rather than a film."""
+    from patrolvision.sources.picture import SUFFIXES
+
+    path = Path(mission.media)
+    return path.is_dir() or path.suffix.lower() in SUFFIXES
+
+
 @contextmanager
 def clip(
-    settings: Settings, mission: Mission, source: FrameSource, chosen: ModelRelease
+    settings: Settings,
+    mission: Mission,
+    source: FrameSource,
+    chosen: ModelRelease,
+    *,
+    is_photos: bool = False,
 ) -> Iterator[Clip | AnnotatedClip]:
-    """An annotated clip of the mission, finished when the context ends well, gone when it fails."""
-    if not settings.clip:
+    """An annotated clip of a film, finished when the context ends well, gone when it fails."""
+    if is_photos or not settings.clip:
         yield Clip()
         return
     from patrolvision.evidence.annotated import AnnotatedClip
