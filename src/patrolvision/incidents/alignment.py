@@ -1,11 +1,12 @@
 """One thing, many passes: sorts sightings into things while it finds each pass's common shift.
 
-A pass's GNSS error moves all that it saw by the same vector. Comparing two passes thing by thing with
-their total covariances wastes this: things closer than a few sigma get mixed up. So each pass in turn
-is laid over the map made by the others: the shift that explains most of its sightings (weighed
-against its prior) is found by vote, then sightings are assigned one to one. A few sweeps settle it.
-Nothing depends on the order of arrival: passes go by time, and every step is a function of the whole
-set. The vote is the consensus step of map matching; the refinement is iterated least squares.
+A pass's GNSS error moves all that it saw by the same vector. Comparing two passes thing by thing
+with their total covariances wastes this: things closer than a few sigma get mixed up. So each
+pass in turn is laid over the map made by the others: the shift that explains most of its
+sightings (weighed against its prior) is found by vote, then sightings are assigned one to one. A
+few sweeps settle it. Nothing depends on the order of arrival: passes go by time, and every step
+is a function of the whole set. The vote is the consensus step of map matching; the refinement is
+iterated least squares.
 """
 
 from __future__ import annotations
@@ -39,10 +40,11 @@ SCALE_PRIOR_WEIGHT = 20.0  # residuals that the stated own noise counts for
 class Sightings:
     """N observations as arrays, by start; missions are numbered by time.
 
-    xy (N, 2) east, north; own (N, 2, 2) each sighting's own noise; bias (M, 2, 2) each mission's prior
-    of its shift; mission, group (N,) integers, and only sightings of one group may be one thing;
-    start, end (N,) seconds; max_gap_s (N,): unseen for longer, it is another thing; is_told (N,): the
-    split between own noise and bias came with the observation, it was not inferred here.
+    xy (N, 2) east, north; own (N, 2, 2) each sighting's own noise; bias (M, 2, 2) each mission's
+    prior of its shift; mission, group (N,) integers, and only sightings of one group may be one
+    thing; start, end (N,) seconds; max_gap_s (N,): unseen for longer, it is another thing;
+    is_told (N,): the split between own noise and bias came with the observation, it was not
+    inferred here.
     """
 
     xy: FloatArray
@@ -242,7 +244,7 @@ def _with_fragments(
     s: Sightings,
     settings: AlignmentSettings,
 ) -> IntArray:
-    """A second part of a broken track joins its first: same place, another time of the same pass."""
+    """A second part of a broken track joins its first: same pass and place, another time."""
     loose = (label[mine[i]] < 0) & (cost <= settings.gate_chi2)
     for k in np.flatnonzero(loose)[np.argsort(cost[loose], kind="stable")]:
         sighting, thing = mine[i[k]], things.label[c[k]]
@@ -351,9 +353,9 @@ def _may_merge(
 def _rescaled(label: IntArray, shift: FloatArray, stated: Sightings) -> Sightings:
     """The sightings with the own noise that their residuals show, where it was only inferred.
 
-    The median of a chi-square with two degrees of freedom is 2 ln 2. The places of the things and the
-    shifts of the passes were fitted to the same sightings and took their part of it, so only what
-    is left over counts, and the stated value counts as SCALE_PRIOR_WEIGHT of that.
+    The median of a chi-square with two degrees of freedom is 2 ln 2. The places of the things and
+    the shifts of the passes were fitted to the same sightings and took their part of it, so only
+    what is left over counts, and the stated value counts as SCALE_PRIOR_WEIGHT of that.
     """
     things = _things(label, shift, stated)
     of = np.searchsorted(things.label, label)
@@ -374,4 +376,4 @@ def _same_partition(a: IntArray, b: IntArray) -> bool:
     if (a < 0).any():
         return False
     pairs = np.unique(np.stack([a, b]), axis=1).shape[1]
-    return pairs == len(np.unique(a)) == len(np.unique(b))
+    return bool(pairs == len(np.unique(a)) == len(np.unique(b)))

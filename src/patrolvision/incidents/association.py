@@ -5,6 +5,8 @@ Plain arrays: places are (N, 2) east, north in metres; covariances (N, 2, 2) in 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import lap
 import numpy as np
 from numpy.typing import NDArray
@@ -100,7 +102,7 @@ def one_to_one(i: IntArray, j: IntArray, cost: FloatArray, limit: float) -> list
     order = np.argsort(part, kind="stable")
     bounds = np.flatnonzero(np.diff(part[order], prepend=-1, append=len(part) + len(rows) + 1))
     chosen: list[tuple[int, int]] = []
-    for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+    for low, high in pairwise(bounds):
         group = order[low:high]
         if high - low == 1:
             chosen.append((int(i[group[0]]), int(j[group[0]])))
@@ -121,7 +123,7 @@ def _assign(i: IntArray, j: IntArray, cost: FloatArray, limit: float) -> list[tu
 def overlap_in_time(
     start_a: FloatArray, end_a: FloatArray, start_b: FloatArray, end_b: FloatArray
 ) -> BoolArray:
-    """Whether two spans share an instant; spans that only touch do not, unless one is an instant."""
+    """Whether two spans share an instant; touching is not enough, unless one is an instant."""
     latest, earliest = np.maximum(start_a, start_b), np.minimum(end_a, end_b)
     is_instant = (start_a == end_a) | (start_b == end_b)
     return np.asarray((latest < earliest) | ((latest == earliest) & is_instant))

@@ -185,7 +185,7 @@ def _bias(seen: Sequence[Observation], settings: AlignmentSettings) -> FloatArra
 
 
 def _positive(matrices: FloatArray) -> FloatArray:
-    """Symmetric (..., 2, 2) matrices with no axis below 0.1 m: a total may be hardly above its bias."""
+    """Symmetric (..., 2, 2) matrices with no axis below 0.1 m: a total hardly exceeds its bias."""
     value, vector = np.linalg.eigh(matrices)
     return np.asarray((vector * np.maximum(value, 0.01)[..., None, :]) @ vector.swapaxes(-1, -2))
 

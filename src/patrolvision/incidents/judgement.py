@@ -30,9 +30,9 @@ class Verdict:
 def judged(findings: Sequence[Finding], settings: CategorySettings) -> Verdict:
     """The verdict over the findings of one stay, in order of time.
 
-    A vehicle watched in its grace time is enforced once consecutive sights of it, none further apart
-    than dwell_gap_s, span more than the grace. With several passes, the joint probability of lying
-    in the zone decides between enforce and review.
+    A vehicle watched in its grace time is enforced once consecutive sights of it, none further
+    apart than dwell_gap_s, span more than the grace. With several passes, the joint probability
+    of lying in the zone decides between enforce and review.
     """
     strongest = max((f.kind for f in findings), key=STRENGTH.index)
     evidence: dict[str, Any] = {"findings": len({f.observation.id for f in findings})}
@@ -79,9 +79,9 @@ def longest_stay_s(findings: Sequence[Finding], settings: CategorySettings) -> f
 def joint_probability(findings: Sequence[Finding]) -> float | None:
     """The probability of lying in the zone from all passes; None where a finding does not say.
 
-    Each pass counts once, with the mean of its normal scores, because its bias is shared; passes are
-    independent and add up as sum(z) / sqrt(n) (Stouffer, The American Soldier, 1949): exact for a
-    straight edge and equal sigmas.
+    Each pass counts once, with the mean of its normal scores, because its bias is shared; passes
+    are independent and add up as sum(z) / sqrt(n) (Stouffer, The American Soldier, 1949): exact
+    for a straight edge and equal sigmas.
     """
     scores: dict[str, list[float]] = {}
     for finding in findings:

@@ -1,8 +1,8 @@
 """From new to removed: what later looks say about a thing that was, or was not, seen again.
 
-Recomputed from all sights and looks around a place, never counted along: the order of arrival cannot
-matter. A pass that looked and did not see is one piece of evidence, however many looks it consists
-of, because what hides a thing hides it for the whole pass.
+Recomputed from all sights and looks around a place, never counted along: the order of arrival
+cannot matter. A pass that looked and did not see is one piece of evidence, however many looks it
+consists of, because what hides a thing hides it for the whole pass.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One pass looked at the place: from start to end it would have seen the thing with probability."""
+    """One pass looked at the place, and would have seen the thing with this probability."""
 
     start: float
     end: float
@@ -39,7 +39,7 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """One stay of a thing at a place: its sights by index, and when it was found gone, if it was."""
+    """One stay of a thing at a place: its sights by index, and when it was found gone."""
 
     sights: tuple[int, ...]
     removed_at: float | None
@@ -52,9 +52,10 @@ def lives(
 ) -> list[Life]:
     """The stays, in order of time, that best explain sights (ordered by start) and visits.
 
-    Present throughout a gap costs the logarithm of missing it in each visit; gone and back costs the
-    two priors. At the end only the going needs explaining, so less evidence is enough there; a later
-    sight then takes it back. This is the Viterbi path of a two-state chain, in closed form.
+    Present throughout a gap costs the logarithm of missing it in each visit; gone and back costs
+    the two priors. At the end only the going needs explaining, so less evidence is enough there;
+    a later sight then takes it back. This is the Viterbi path of a two-state chain, in closed
+    form.
     """
     missed = _missed(sights, visits, settings)
     found: list[Life] = []

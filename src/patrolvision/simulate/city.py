@@ -1,14 +1,16 @@
 """A city whose truth is known, as its patrols would have observed it.
 
-Cars drive streets and drones fly blocks; every pass has a GNSS shift of its own, every sight its own
-noise. Things are missed, tracks break, false alarms occur, litter is removed and comes back. The
-truth stays beside what was observed, so that any way of counting can be scored. One seed, one city.
+Cars drive streets and drones fly blocks; every pass has a GNSS shift of its own, every sight its
+own noise. Things are missed, tracks break, false alarms occur, litter is removed and comes back.
+The truth stays beside what was observed, so that any way of counting can be scored. One seed, one
+city.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -82,6 +84,8 @@ class City:
     looks: tuple[Look, ...]
     things: tuple[Thing, ...]
     truth: dict[str, str | None]
+    zones: tuple[dict[str, Any], ...] = ()  # GeoJSON features
+    verdicts: dict[str, dict[str, Any]] = field(default_factory=dict)  # thing id -> what is true
 
 
 def build_city(settings: CitySettings) -> City:
