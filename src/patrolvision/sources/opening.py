@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from statistics import median
@@ -12,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from patrolvision.errors import ConfigError, MediaError, TelemetryError
 from patrolvision.ports import FrameSource
 from patrolvision.sources import picture, video
+from patrolvision.sources.camera_file import scaled_lens
 from patrolvision.sources.camera_media import camera_from_telemetry
 from patrolvision.sources.fixes import TelemetryLog
 from patrolvision.sources.photos import PhotoFolderSource
@@ -37,7 +39,9 @@ def open_recording(
 
     Telemetry is the mission's, else a file of the same stem beside the video, else what the video
     carries. Without any, or without a camera, frames come without a pose and counts say why.
-    Raises MediaError, TelemetryError (both name the file) or ConfigError (the call is wrong).
+    The source's own `camera` is the one given, scaled to the pictures' size, or one that the media
+    tells of; places must be computed with it. Raises MediaError, TelemetryError (both name the
+    file) or ConfigError (the call is wrong).
     """
     if analysis_fps is not None and not analysis_fps > 0:
         raise ConfigError(f"analysis_fps: expected a number above 0, found {analysis_fps}")
@@ -97,7 +101,9 @@ def _open_video(
     facts = video.probe(path)
     log = _find_telemetry(path, mission, _timezone(mission, default_timezone))
     started_at, sigma_time_s = _start(mission, log, facts)
-    if camera is None and log is not None:
+    if camera is not None:
+        camera = _fitted(path, camera, facts.size_wh)
+    elif log is not None:
         camera = camera_from_telemetry(log, facts.size_wh)
     pose_at = _pose_at(path, mission, camera, log, facts, started_at, sigma_time_s)
     return VideoSource(
@@ -186,7 +192,6 @@ def _pose_at(
     check_overlap(log, path.name, started_at, facts.duration_s, mission.clock_offset_s)
     if camera is None:
         return _never("no camera")
-    _check_size(path, camera, facts.size_wh)
     return PoseTrack(
         log,
         camera,
@@ -195,13 +200,16 @@ def _pose_at(
     ).pose_at
 
 
-def _check_size(path: Path, camera: Camera, size_wh: tuple[int, int]) -> None:
-    width, height = size_wh
-    if (camera.lens.width, camera.lens.height) != size_wh:
+def _fitted(path: Path, camera: Camera, size_wh: tuple[int, int]) -> Camera:
+    """The camera for pictures of this size; MediaError where they have another shape."""
+    lens = scaled_lens(camera.lens, size_wh)
+    if lens is None:
         raise MediaError(
-            f"{path.name}: its pictures are {width}x{height}, but camera {camera.name!r} says "
-            f"image.width and image.height are {camera.lens.width}x{camera.lens.height}"
+            f"{path.name}: its pictures are {size_wh[0]}x{size_wh[1]}, but camera {camera.name!r} "
+            f"says image.width and image.height are {camera.lens.width}x{camera.lens.height}, "
+            "another shape"
         )
+    return replace(camera, lens=lens)
 
 
 def _never(reason: str) -> PoseAt:

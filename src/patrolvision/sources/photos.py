@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 from patrolvision.errors import MediaError, TelemetryError
+from patrolvision.sources.camera_file import scaled_lens
 from patrolvision.sources.camera_media import camera_from_photo
 from patrolvision.sources.exif import PhotoFacts, read_facts
 from patrolvision.sources.fixes import EPOCH, RawLog, TelemetryLog, build_log
@@ -27,7 +28,8 @@ class _Photo:
 class PhotoFolderSource:
     """Photos as a FrameSource; a bad one is skipped, counted and named in problems.
 
-    Without a camera each photo's own focal length is used, and `camera` is that of the first photo.
+    Without a camera the first photo's own focal length makes one. `camera` is scaled to the first
+    photo; a photo of another lens, size or orientation has no pose.
     Photos without any time come last, by name, and are dated 1970-01-01.
     """
 
@@ -47,7 +49,7 @@ class PhotoFolderSource:
         self._pose_problems: Counter[str] = Counter()
         first_image, first = _first_readable(path, self._photos)
         self._size_wh = (first_image.shape[1], first_image.shape[0])
-        self.camera = camera or self._camera_of(first, self._size_wh)
+        self.camera = self._camera_of(first, self._size_wh)
         self.started_at = first.facts.at if first.facts else None
         self.telemetry_log: TelemetryLog | None = None
 
@@ -115,7 +117,8 @@ class PhotoFolderSource:
 
     def _camera_of(self, photo: _Photo, size_wh: tuple[int, int]) -> Camera | None:
         if self._given_camera is not None:
-            return self._given_camera
+            lens = scaled_lens(self._given_camera.lens, size_wh)
+            return replace(self._given_camera, lens=lens) if lens else None
         return camera_from_photo(photo.facts, size_wh) if photo.facts else None
 
     def _pose(self, photo: _Photo, at: datetime, size_wh: tuple[int, int]) -> Pose | str:
@@ -123,17 +126,16 @@ class PhotoFolderSource:
             return "no telemetry"
         if photo.facts.at is None:
             return "no time"
-        camera = self._camera_of(photo, size_wh)
-        if camera is None:
-            return "no camera"
-        if (camera.lens.width, camera.lens.height) != size_wh:
-            return "picture size is not the camera's"
+        if self.camera is None:
+            return "no camera" if self._given_camera is None else "not the camera's picture shape"
+        if self._camera_of(photo, size_wh) != self.camera:
+            return "another lens or picture size"
         try:
             log = build_log(photo.path, RawLog("exif", (photo.facts.fix,), "GPSLatitude"))
         except TelemetryError as error:
             self.problems.append(str(error))
             return "no usable fix"
-        return PoseTrack(log, camera).pose_at(at, None)
+        return PoseTrack(log, self.camera).pose_at(at, None)
 
 
 def _files(path: Path) -> list[Path]:

@@ -106,6 +106,21 @@ class VideoSource:
         """Width and height of the upright pictures."""
         return self._facts.size_wh
 
+    @property
+    def problems(self) -> list[str]:
+        """What a person should know: records that the telemetry lost, frames the file lost."""
+        lost = self.telemetry_log.problems if self.telemetry_log else {}
+        notes = [
+            f"{self._path.name}: {count} telemetry records left out ({reason})"
+            for reason, count in lost.items()
+        ]
+        missing = self._tally.skipped["missing at the end"]
+        if missing:
+            notes.append(
+                f"{self._path.name}: its last {missing} frames are missing, it was cut off"
+            )
+        return notes
+
     def counts(self) -> FrameCounts:
         """Every frame taken from the decoder so far, by what became of it."""
         tally = self._tally
