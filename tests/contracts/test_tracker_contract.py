@@ -22,7 +22,7 @@ ROWS = np.array([[100.0, 100, 160, 140], [300, 100, 360, 140], [500, 200, 520, 2
 def _library(kind: str) -> Callable[[], Tracker]:
     def make() -> Tracker:
         if importlib.util.find_spec("trackers") is None:
-            pytest.skip("needs the package trackers: pip install 'patrolvision[trackers]'")
+            pytest.skip("needs the package trackers: run `pip install trackers`")
         from patrolvision.track.trackers_lib import LibraryTracker
 
         return LibraryTracker(CLASSES, kind=kind)  # type: ignore[arg-type]

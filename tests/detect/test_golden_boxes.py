@@ -1,8 +1,9 @@
 """The two engines, and ultralytics' own predictor, must find the same boxes in the same pictures.
 
 Tolerances: with float32 arithmetic every box above 0.3 has its one partner of the same class with
-IoU >= 0.98 and a confidence within 0.02; with bfloat16, whose numbers have 8 bits, IoU >= 0.9 and
-within 0.06. A box within that confidence of the threshold may be missing on one side.
+IoU >= 0.98 and a confidence within 0.02; with bfloat16, whose numbers have 8 bits, IoU >= 0.85 and
+within 0.06. Boxes are asked for from below, 0.2, so that none is missing for lying at the edge.
+Weak boxes are not compared: there two doubles are often equally good, and either may survive.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from patrolvision.detect.release import load_release, weights_file
 from patrolvision.types import Detections, Image
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
-CONF = 0.3
+CONF = 0.2
+COMPARED = 0.3
 needs_torch = pytest.mark.skipif(
     importlib.util.find_spec("torch") is None or importlib.util.find_spec("ultralytics") is None,
     reason="needs torch and ultralytics: run `make torch`",
@@ -31,9 +33,9 @@ needs_torch = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def pictures(shared: Path) -> list[Image]:
     paths = [
-        *sorted((shared / "coco128_train" / "images").glob("*.jpg"))[:4],
-        *sorted((shared / "fire_hotfire" / "images").glob("*"))[:2],
-        *sorted((shared / "litter_street_garbage_bins" / "images").glob("*"))[:2],
+        *sorted((shared / "coco128_train" / "images").glob("*.jpg"))[:6],
+        *sorted((shared / "fire_hotfire" / "images").glob("*"))[:4],
+        *sorted((shared / "litter_street_garbage_bins" / "images").glob("*"))[:4],
     ]
     return [np.asarray(cv2.imread(str(path)), np.uint8) for path in paths]
 
@@ -41,7 +43,7 @@ def pictures(shared: Path) -> list[Image]:
 def _unmatched(
     one: Detections, other: Detections, least_iou: float, max_difference: float
 ) -> list[str]:
-    """The boxes of `one` that are clearly above the threshold and have no partner in `other`."""
+    """The boxes of `one` that are worth comparing and have no partner in `other`."""
     lonely = []
     for xyxy, confidence, class_id in zip(one.xyxy, one.confidence, one.class_id, strict=True):
         is_partner = (
@@ -49,7 +51,7 @@ def _unmatched(
             & (np.abs(other.confidence - confidence) <= max_difference)
             & (overlap_with(xyxy, other.xyxy) >= least_iou)
         )
-        if confidence > CONF + max_difference and is_partner.sum() != 1:
+        if confidence > COMPARED and is_partner.sum() != 1:
             lonely.append(f"class {class_id} at {xyxy} with {confidence:.3f}")
     return lonely
 
@@ -60,7 +62,8 @@ def _assert_same(
     least_iou: float,
     max_difference: float,
 ) -> None:
-    assert sum(map(len, ones)) >= 6, "the pictures must show something to compare"
+    compared = sum(int((one.confidence > COMPARED).sum()) for one in ones)
+    assert compared >= 3, "the pictures must show something to compare"
     for index, (one, other) in enumerate(zip(ones, others, strict=True)):
         lonely = _unmatched(one, other, least_iou, max_difference)
         lonely += _unmatched(other, one, least_iou, max_difference)
@@ -76,7 +79,7 @@ def _openvino(pictures: list[Image], precision: Precision) -> list[Detections]:
 @pytest.mark.shared
 @needs_torch
 @pytest.mark.parametrize(
-    ("precision", "least_iou", "max_difference"), [("f32", 0.98, 0.02), ("bf16", 0.9, 0.06)]
+    ("precision", "least_iou", "max_difference"), [("f32", 0.98, 0.02), ("bf16", 0.85, 0.06)]
 )
 def test_both_engines_find_the_same_boxes(
     pictures: list[Image], precision: Precision, least_iou: float, max_difference: float
@@ -116,4 +119,4 @@ def test_the_boxes_are_those_of_ultralytics_own_predictor(pictures: list[Image])
 
 @pytest.mark.shared
 def test_bfloat16_finds_what_float32_finds(pictures: list[Image]) -> None:
-    _assert_same(_openvino(pictures, "f32"), _openvino(pictures, "bf16"), 0.9, 0.06)
+    _assert_same(_openvino(pictures, "f32"), _openvino(pictures, "bf16"), 0.85, 0.06)

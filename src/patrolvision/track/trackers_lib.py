@@ -94,8 +94,8 @@ def _library() -> tuple[dict[str, Any], Any]:
         supervision, trackers = import_module("supervision"), import_module("trackers")
     except ImportError as error:
         raise ConfigError(
-            "the tracker of the package `trackers` is not installed: run "
-            "`pip install 'patrolvision[trackers]'`, or use the default tracker"
+            "the package `trackers` is not installed: run `pip install trackers`, "
+            "or use the default tracker"
         ) from error
     kinds = {
         "botsort": trackers.BoTSORTTracker,
