@@ -1,9 +1,11 @@
-"""Pictures of several sources -> one YOLO data set with nine classes, a frozen validation list and a teacher's boxes.
+"""Pictures of several sources -> one YOLO data set, a frozen validation list, a teacher's boxes.
 
-    python build_dataset.py --manifest dataset.toml --sources DATA --out OUT [--teacher yolo26m.pt] [--val-list val_list.txt]
+    python build_dataset.py --manifest dataset.toml --sources DATA --out OUT
+                            [--teacher yolo26m.pt] [--val-list val_list.txt]
 
-OUT gets images/, labels/ (drawn and the teacher's boxes: to learn from), drawn/ (drawn boxes alone: to be judged by),
-train.txt (with repeats), val.txt and counts.json. A picture's name begins with its source's name and two underscores.
+OUT gets images/, labels/ (drawn and the teacher's boxes: to learn from), drawn/ (drawn boxes
+alone: to be judged by), train.txt and train_2.txt (with repeats, one list per stage), val.txt and
+counts.json. A picture's name begins with its source's name and two underscores.
 """
 
 import argparse
@@ -74,7 +76,7 @@ def overlaps(one: Boxes, other: Boxes) -> tuple[NDArray[np.float64], NDArray[np.
 
 
 def merge_same(boxes: Boxes, max_iou: float = 0.55, max_inside: float = 0.9) -> Boxes:
-    """Boxes of one class without those that a larger one (nearly) holds; what overlaps much is replaced by its hull."""
+    """Boxes without those a larger one of their class holds; much overlap becomes one hull."""
     order = np.argsort(-(boxes[:, 3:5] - boxes[:, 1:3]).prod(axis=1))
     kept: list[NDArray[np.float64]] = []
     for box in boxes[order]:
@@ -94,7 +96,9 @@ def dropped_names(folder: Path, rule: dict[str, str] | None) -> set[str]:
     if rule is None:
         return set()
     with (folder / rule["file"]).open(newline="") as table:
-        return {row["image"] for row in csv.DictReader(table) if row[rule["column"]] == rule["value"]}
+        return {
+            row["image"] for row in csv.DictReader(table) if row[rule["column"]] == rule["value"]
+        }
 
 
 def read_source(root: Path, source: dict[str, Any], classes: list[str]) -> list[Picture]:
@@ -116,8 +120,10 @@ def read_source(root: Path, source: dict[str, Any], classes: list[str]) -> list[
 
 
 def group_look_alikes(paths: list[Path], distance: int) -> list[int]:
-    """A group number per picture; pictures whose hashes are near, directly or through others, share one."""
-    bits = np.array([imagehash.phash(Image.open(path).convert("RGB")).hash.ravel() for path in paths])
+    """A group number per picture, shared by those with near hashes, directly or through others."""
+    bits = np.array(
+        [imagehash.phash(Image.open(path).convert("RGB")).hash.ravel() for path in paths]
+    )
     signs = bits.astype(np.float32) * 2 - 1
     near = (64 - signs @ signs.T) / 2 < distance
     group = np.arange(len(paths))
@@ -154,7 +160,7 @@ def name_of(picture: Picture) -> str:
 
 
 def windows(size_wh: tuple[int, int], tile_px: int | None) -> list[tuple[int, int, int, int]]:
-    """The whole picture, and overlapping square tiles (x1, y1, x2, y2) where tiling is asked for."""
+    """The whole picture, and overlapping tiles (x1, y1, x2, y2) where tiling is asked for."""
     width, height = size_wh
     whole = [(0, 0, width, height)]
     if tile_px is None or max(size_wh) <= tile_px:
@@ -171,7 +177,7 @@ def windows(size_wh: tuple[int, int], tile_px: int | None) -> list[tuple[int, in
 
 
 def crop_boxes(boxes: Boxes, window: tuple[int, int, int, int], min_visible: float = 0.4) -> Boxes:
-    """Boxes seen in the window, in its pixels; those with less than `min_visible` of their area inside are left out."""
+    """Boxes of which at least `min_visible` lies in the window, in the window's pixels."""
     x1, y1, x2, y2 = window
     view = np.array([[0, x1, y1, x2, y2]], dtype=np.float64)
     _, inside = overlaps(boxes, view)
@@ -225,9 +231,7 @@ def add_teacher(
         )
         rows = [
             [classes.index(teacher["classes"][model.names[int(kind)]]), *box]
-            for box, kind in zip(
-                result.boxes.xyxy.tolist(), result.boxes.cls.tolist(), strict=True
-            )
+            for box, kind in zip(result.boxes.xyxy.tolist(), result.boxes.cls.tolist(), strict=True)
             if model.names[int(kind)] in teacher["classes"]
         ]
         seen = np.array(rows, dtype=np.float64).reshape(-1, 5)
@@ -241,7 +245,9 @@ def add_teacher(
     return added
 
 
-def count(out: Path, names: list[str], classes: list[str], folder: str) -> dict[str, dict[str, int]]:
+def count(
+    out: Path, names: list[str], classes: list[str], folder: str
+) -> dict[str, dict[str, int]]:
     """Pictures and boxes per source."""
     table: dict[str, Counter[str]] = {}
     for name in names:
@@ -250,6 +256,25 @@ def count(out: Path, names: list[str], classes: list[str], folder: str) -> dict[
         for line in (out / folder / f"{name}.txt").read_text().splitlines():
             row[classes[int(line.split()[0])]] += 1
     return {source: dict(row) for source, row in table.items()}
+
+
+def repeated(names: list[str], sources: dict[str, Any], stage: int) -> list[str]:
+    """The names with those of each source repeated as its `repeat` says; 0.5 takes every second."""
+    seen: Counter[str] = Counter()
+    chosen = []
+    for name in names:
+        source = name.split("__")[0]
+        repeats = sources[source].get("repeat", [1])
+        rate = repeats[min(stage, len(repeats) - 1)]
+        index = seen[source]
+        seen[source] += 1
+        chosen += [name] * (int((index + 1) * rate) - int(index * rate))
+    return chosen
+
+
+def write_listing(path: Path, names: list[str]) -> None:
+    """A list of pictures as ultralytics reads it."""
+    path.write_text("".join(f"./images/{name}.jpg\n" for name in names))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -286,16 +311,19 @@ def main(argv: list[str] | None = None) -> int:
     if args.teacher is not None:
         taught = [n for n in every if sources[n.split("__")[0]].get("teach", True)]
         added = add_teacher(args.teacher, taught, args.out, manifest)
-    for part, names in split.items():
-        repeats = [1 if part == "val" else sources[n.split("__")[0]].get("repeat", 1) for n in names]
-        lines = [f"./images/{n}.jpg" for n, times in zip(names, repeats, strict=True) for _ in range(times)]
-        (args.out / f"{part}.txt").write_text("\n".join(lines) + "\n")
+    write_listing(args.out / "val.txt", split["val"])
+    stages = max(len(source.get("repeat", [1])) for source in manifest["source"])
+    for stage in range(stages):
+        names = repeated(split["train"], sources, stage)
+        write_listing(args.out / ("train.txt" if stage == 0 else f"train_{stage + 1}.txt"), names)
     report = {
-        "drawn": {part: count(args.out, n, manifest["classes"], "drawn") for part, n in split.items()},
+        "drawn": {
+            part: count(args.out, n, manifest["classes"], "drawn") for part, n in split.items()
+        },
         "teacher_boxes": dict(sorted(added.items())),
     }
     (args.out / "counts.json").write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps(report, indent=1), file=sys.stderr)
+    sys.stderr.write(json.dumps(report, indent=1) + "\n")
     return 0
 
 

@@ -1,9 +1,10 @@
-"""How well a detector finds what was drawn: AP50 per class and source, false alarms, and thresholds worth having.
+"""How well a detector finds what was drawn: AP50 per class and source, false alarms, thresholds.
 
-    python evaluate.py --model patrol-n.xml --data OUT --manifest dataset.toml [--names a,b,…] [--json FILE]
+    python evaluate.py --model patrol-n.xml --data OUT --manifest dataset.toml [--json FILE]
 
-A model is an OpenVINO IR or an ultralytics checkpoint; its output may be raw ([1, 4 + classes, N], needs NMS) or
-end2end ([1, N, 6]). Only classes that a source judges are counted there: what nobody drew is no false alarm.
+A model is an OpenVINO IR or an ultralytics checkpoint; its output may be raw ([1, 4 + classes, N],
+needs NMS) or end2end ([1, N, 6]). Only classes that a source judges are counted there: what nobody
+drew is no false alarm.
 """
 
 import argparse
@@ -56,8 +57,16 @@ def load(path: Path, precision: str = "") -> tuple[Net, list[str] | None]:
     return infer, list(model.names.values())
 
 
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """The picture, BGR."""
+    image = cv2.imread(str(path))
+    if image is None:
+        raise ValueError(f"expected a picture, found none that can be read: {path}")
+    return image.astype(np.uint8)
+
+
 def letterbox(image: NDArray[np.uint8], long_side: int) -> tuple[Array, float, tuple[int, int]]:
-    """A network input (1, 3, H, W), the scale, and the padding left and above; sides are multiples of 32."""
+    """A network input (1, 3, H, W; multiples of 32), the scale, and the padding left and above."""
     height, width = image.shape[:2]
     scale = long_side / max(height, width)
     inner_w, inner_h = round(width * scale), round(height * scale)
@@ -68,7 +77,7 @@ def letterbox(image: NDArray[np.uint8], long_side: int) -> tuple[Array, float, t
         small, top, pad_h - top, left, pad_w - left, cv2.BORDER_CONSTANT, value=(114, 114, 114)
     )
     chw = np.ascontiguousarray(full[None, :, :, ::-1].transpose(0, 3, 1, 2), dtype=np.float32)
-    return chw / 255, scale, (left, top)
+    return (chw / 255).astype(np.float32), scale, (left, top)
 
 
 def iou_of(one: Array, other: Array) -> Array:
@@ -82,10 +91,10 @@ def iou_of(one: Array, other: Array) -> Array:
 
 
 def decode(output: Array, nms_iou: float, limit: int = 300) -> Array:
-    """Rows (N, 6): x1, y1, x2, y2, confidence, class, best first; raw outputs go through NMS by class."""
+    """Rows (N, 6): xyxy, confidence, class, best first; raw outputs go through NMS by class."""
     rows = output[0]
     if rows.shape[1] == 6 and rows.shape[0] > rows.shape[1]:
-        return rows[rows[:, 4] > FLOOR]
+        return np.asarray(rows[rows[:, 4] > FLOOR])
     rows = rows.T
     place, kind = np.nonzero(rows[:, 4:] > FLOOR)
     score, centre, half = rows[place, 4 + kind], rows[place, :2], rows[place, 2:4] / 2
@@ -186,8 +195,8 @@ def find_all(
     """Detections and sizes by picture, classes mapped by `class_of` (others dropped)."""
     found, sizes = {}, {}
     for path in images:
-        image = cv2.imread(str(path))
-        rows = detect(net, image.astype(np.uint8), long_side, nms_iou)
+        image = read_image(path)
+        rows = detect(net, image, long_side, nms_iou)
         rows = rows[np.isin(rows[:, 5], list(class_of))]
         rows[:, 5] = [class_of[int(kind)] for kind in rows[:, 5]]
         found[path.stem], sizes[path.stem] = rows, (image.shape[1], image.shape[0])
@@ -195,7 +204,10 @@ def find_all(
 
 
 def figures(
-    found: dict[str, Array], drawn: dict[str, Array], manifest: dict[str, Any], thresholds: dict[str, float]
+    found: dict[str, Array],
+    drawn: dict[str, Array],
+    manifest: dict[str, Any],
+    thresholds: dict[str, float],
 ) -> list[dict[str, Any]]:
     """One row per judged class and source."""
     classes: list[str] = manifest["classes"]
@@ -207,8 +219,15 @@ def figures(
             if not scored.drawn:
                 continue
             threshold, f1 = best_f1(scored)
-            row = {"class": judged, "source": source["name"], "pictures": scored.pictures, "boxes": scored.drawn,
-                   "ap50": round(average_precision(scored), 3), "best_f1": f1, "best_f1_at": threshold}
+            row = {
+                "class": judged,
+                "source": source["name"],
+                "pictures": scored.pictures,
+                "boxes": scored.drawn,
+                "ap50": round(average_precision(scored), 3),
+                "best_f1": f1,
+                "best_f1_at": threshold,
+            }
             if judged in thresholds:
                 row["at_threshold"] = at(scored, thresholds[judged])
             rows.append(row)
@@ -216,9 +235,12 @@ def figures(
 
 
 def false_alarms(
-    found: dict[str, Array], drawn: dict[str, Array], manifest: dict[str, Any], steps: tuple[float, ...]
+    found: dict[str, Array],
+    drawn: dict[str, Array],
+    manifest: dict[str, Any],
+    steps: tuple[float, ...],
 ) -> list[dict[str, Any]]:
-    """Boxes of litter, fire and smoke per 1,000 pictures of sources that have none, by threshold."""
+    """Litter, fire and smoke per 1,000 pictures of sources that have none, by threshold."""
     classes: list[str] = manifest["classes"]
     rows = []
     for judged in ("litter", "fire", "smoke"):
@@ -229,8 +251,14 @@ def false_alarms(
             if judged in source["judged"] or not names:
                 continue
             scored = collect(found, drawn, names, kind)
-            rows.append({"class": judged, "source": source["name"], "pictures": scored.pictures,
-                         "per_1000_at": {str(t): at(scored, t)["false_per_1000"] for t in steps}})
+            rows.append(
+                {
+                    "class": judged,
+                    "source": source["name"],
+                    "pictures": scored.pictures,
+                    "per_1000_at": {str(t): at(scored, t)["false_per_1000"] for t in steps},
+                }
+            )
     return rows
 
 
@@ -262,7 +290,7 @@ def main(argv: list[str] | None = None) -> int:
         "false_alarms": false_alarms(found, drawn, manifest, (0.2, 0.3, 0.4, 0.5, 0.6)),
     }
     for row in report["figures"] + report["false_alarms"]:
-        print(row, file=sys.stderr)
+        sys.stderr.write(f"{row}\n")
     if args.json:
         args.json.write_text(json.dumps(report, indent=1) + "\n")
     return 0

@@ -1,6 +1,6 @@
-"""A trained checkpoint -> a release: stripped checkpoint, OpenVINO IR with dynamic sizes, and how equal they are.
+"""A trained checkpoint -> a release: stripped checkpoint, OpenVINO IR, and how equal they are.
 
-    python export.py --weights RUN/last.pt --out 0.1.0 --name patrol-n [--end2end] [--check PICTURES…]
+python export.py --weights RUN/last.pt --out 0.1.0 --name patrol-n [--check PICTURES…]
 """
 
 import argparse
@@ -12,7 +12,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import cv2
 import evaluate
 import numpy as np
 import quiet_ultralytics  # noqa: F401  must come before ultralytics
@@ -31,25 +30,24 @@ def strip(weights: Path, target: Path) -> None:
     torch.save({"model": model, "license": "AGPL-3.0", "train_args": {"task": "detect"}}, target)
 
 
-def to_openvino(checkpoint: Path, target: Path, end2end: bool) -> None:
+def to_openvino(checkpoint: Path, target: Path) -> None:
     """Write TARGET.xml and TARGET.bin: weights in float16, batch, height and width dynamic."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / f"{target.name}.pt"
         shutil.copyfile(checkpoint, copy)
-        made = YOLO(copy).export(
-            format="openvino", imgsz=640, dynamic=True, quantize=16, nms=False if end2end else None
-        )
+        made = YOLO(copy).export(format="openvino", imgsz=640, dynamic=True, quantize=16)
         for suffix in (".xml", ".bin"):
             shutil.copyfile(Path(made) / f"{target.name}{suffix}", target.with_suffix(suffix))
 
 
-def compare(checkpoint: Path, exported: Path, pictures: list[Path], precision: str) -> dict[str, Any]:
-    """Largest and usual differences of boxes (pixels) and scores where either score is above 0.25; raw outputs."""
+def compare(
+    checkpoint: Path, exported: Path, pictures: list[Path], precision: str
+) -> dict[str, Any]:
+    """Differences of raw boxes (pixels) and scores where either score is above 0.25."""
     nets = [evaluate.load(checkpoint)[0], evaluate.load(exported, precision)[0]]
     boxes, scores = [], []
     for path in pictures:
-        image = cv2.imread(str(path)).astype(np.uint8)
-        batch, _, _ = evaluate.letterbox(image, 640)
+        batch, _, _ = evaluate.letterbox(evaluate.read_image(path), 640)
         one, other = (net(batch)[0] for net in nets)
         sure = np.maximum(one[4:].max(0), other[4:].max(0)) > 0.25
         boxes.append(np.abs(one[:4] - other[:4])[:, sure].ravel())
@@ -68,7 +66,11 @@ def compare(checkpoint: Path, exported: Path, pictures: list[Path], precision: s
 def describe(path: Path, runtime: str) -> dict[str, Any]:
     """A file's entry in the card."""
     content = path.read_bytes()
-    return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "runtime": runtime}
+    return {
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": len(content),
+        "runtime": runtime,
+    }
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -77,21 +79,20 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--name", default="patrol-n")
-    parser.add_argument("--end2end", action="store_true")
     parser.add_argument("--check", type=Path, nargs="*", default=[])
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
     target = args.out / args.name
     strip(args.weights, target.with_suffix(".pt"))
-    to_openvino(target.with_suffix(".pt"), target, args.end2end)
+    to_openvino(target.with_suffix(".pt"), target)
     report: dict[str, Any] = {
-        "output": "end2end" if args.end2end else "raw",
+        "output": "raw",
         "files": {
             target.with_suffix(suffix).name: describe(target.with_suffix(suffix), runtime)
             for suffix, runtime in ((".xml", "openvino"), (".bin", "openvino"), (".pt", "torch"))
         },
     }
-    if args.check and not args.end2end:
+    if args.check:
         report["export_difference"] = [
             compare(target.with_suffix(".pt"), target.with_suffix(".xml"), args.check, precision)
             for precision in ("f32", "")

@@ -1,8 +1,9 @@
 """Ultralytics without network access and without a working torchvision.
 
-Ultralytics imports torchvision in its predictor, validator and exporter, though it only needs `ops.nms`, for which it has
-its own torch version. There is no CPU build of torchvision for every torch; where the real one does not load, a stand-in
-takes its place. Import this module before anything from ultralytics.
+Ultralytics imports torchvision in its predictor, validator and exporter, though it only needs
+`ops.nms`, for which it has its own torch version. There is no CPU build of torchvision for every
+torch; where the real one does not load, a stand-in takes its place. Import this module before
+anything from ultralytics.
 """
 
 import os
@@ -44,7 +45,8 @@ def prepare() -> None:
 
     if ops is not None:
         ops.nms = TorchNMS.nms  # type: ignore[attr-defined]
-    dict.update(SETTINGS, {"sync": False})  # in memory only: nothing is written to the user's settings
+    # dict's own update: in memory only, nothing is written to the user's settings
+    dict.update(SETTINGS, {"sync": False})
 
 
 prepare()

@@ -1,11 +1,13 @@
 """A COCO detector -> the project's nine classes, without forgetting the vehicles it knows.
 
-    python train.py --weights yolo26n.pt --data OUT --manifest dataset.toml --save RUN --minutes 60 [--steps N]
+    python train.py --weights yolo26n.pt --data OUT --manifest dataset.toml --save RUN
+                    --minutes 60 [--steps N]
 
-The class branch keeps its COCO rows for people and vehicles; new classes begin as the mean of all rows with a low bias.
-An own loop, not the library's trainer, because: the frozen layers run without gradients in bfloat16, which on a CPU is
-most of the speed; and the schedule follows the clock (or a number of steps), so that a run on a shared machine ends
-when it should, with its learning rate at zero.
+The class branch keeps its COCO rows for people and vehicles; new classes begin as the mean of all
+rows with a low bias. An own loop, not the library's trainer, because: the frozen layers run without
+gradients in bfloat16, which on a CPU is much of the speed; one thread suffers less than two that
+wait for each other on a busy machine; and the schedule follows the clock (or a number of steps), so
+that a run ends when it should, its learning rate near zero.
 """
 
 import argparse
@@ -28,27 +30,26 @@ from ultralytics import YOLO
 from ultralytics.cfg import get_cfg
 from ultralytics.data.dataset import YOLODataset
 from ultralytics.utils import DEFAULT_CFG
-from ultralytics.utils.loss import E2ELoss
+from ultralytics.utils.loss import v8DetectionLoss
 
-COCO_ROW_BIAS_DROP = 2.0  # a new class begins e^2 times rarer than the mean COCO class
+BACKBONE = 11  # layers 0..10
+NEW_BIAS_DROP = 2.0  # a new class begins e^2 times rarer than the mean COCO class
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Everything that shapes the run."""
 
-    imgsz: int = 480
+    imgsz: int = 448
+    imgsz_last: int = 544  # in the last share of the run, without mosaic
     batch: int = 16
     lr: float = 8e-4
-    lr_backbone_factor: float = 0.15
+    lr_backbone_factor: float = 0.2
     weight_decay: float = 5e-4
-    freeze: int = 11  # layers 0..10: the backbone
-    unfreeze_from: int = 11  # once `unfreeze_at` of the run is over, layers from here on learn too
-    unfreeze_at: float = 1.0
+    freeze: int = 7  # layers 0..6; what is left of the backbone is small and learns slowly
     warmup_steps: int = 80
     mosaic_until: float = 0.85  # share of the run
     ema: float = 0.996
-    one2many: float = 0.5  # weight of the head that needs NMS; the NMS-free head has the rest
     seed: int = 0
 
 
@@ -56,17 +57,16 @@ def with_classes(model: nn.Module, names: list[str]) -> nn.Module:
     """The detector with its class branch cut to `names`, rows copied where COCO has the class."""
     head = model.model[-1]
     coco = {name: index for index, name in model.names.items()}
-    for branch in (head.cv3, head.one2one_cv3):
-        for level in branch:
-            old = level[-1]
-            new = nn.Conv2d(old.in_channels, len(names), 1)
-            with torch.no_grad():
-                for row, name in enumerate(names):
-                    known = name in coco
-                    weight = old.weight[coco[name]] if known else old.weight.mean(0)
-                    bias = old.bias[coco[name]] if known else old.bias.mean() - COCO_ROW_BIAS_DROP
-                    new.weight[row], new.bias[row] = weight, bias
-            level[-1] = new
+    head.one2one_cv2 = head.one2one_cv3 = None  # NMS costs less than a second head to train
+    for level in head.cv3:
+        old = level[-1]
+        new = nn.Conv2d(old.in_channels, len(names), 1)
+        with torch.no_grad():
+            for row, name in enumerate(names):
+                known = name in coco
+                new.weight[row] = old.weight[coco[name]] if known else old.weight.mean(0)
+                new.bias[row] = old.bias[coco[name]] if known else old.bias.mean() - NEW_BIAS_DROP
+        level[-1] = new
     head.nc, head.no = len(names), len(names) + 4 * head.reg_max
     model.nc = len(names)
     model.yaml = {**model.yaml, "nc": len(names)}
@@ -83,13 +83,17 @@ def freeze(model: nn.Module, below: int) -> None:
 
 
 def forward(model: nn.Module, images: torch.Tensor, frozen: int) -> Any:
-    """The model's output in training, the first `frozen` layers without a graph; bfloat16 where it is safe."""
+    """The model's output in training, in bfloat16, the first `frozen` layers without a graph."""
     kept: list[Any] = []
     x: Any = images
     with torch.autocast(images.device.type, dtype=torch.bfloat16):
         for index, layer in enumerate(model.model):
             if layer.f != -1:
-                x = kept[layer.f] if isinstance(layer.f, int) else [x if j == -1 else kept[j] for j in layer.f]
+                x = (
+                    kept[layer.f]
+                    if isinstance(layer.f, int)
+                    else [x if j == -1 else kept[j] for j in layer.f]
+                )
             with torch.set_grad_enabled(index >= frozen):
                 x = layer(x)
             kept.append(x if index in model.save else None)
@@ -105,12 +109,19 @@ def as_float(preds: Any) -> Any:
     return preds.float()
 
 
-def dataset(listing: Path, names: list[str], recipe: Recipe) -> YOLODataset:
+def dataset(listing: Path, names: list[str], imgsz: int, mosaic: float) -> YOLODataset:
     """Augmented training pictures, decoded once and kept in memory."""
-    hyp = get_cfg(DEFAULT_CFG, {"scale": 0.5, "fliplr": 0.5, "mosaic": 0.8, "degrees": 2.0})
+    scale = (0.5, 1.8) if mosaic else (0.7, 1.4)
+    hyp = get_cfg(DEFAULT_CFG, {"scale": scale, "mosaic": mosaic, "degrees": 2.0})
     data = {"names": dict(enumerate(names)), "channels": 3}
     return YOLODataset(
-        img_path=str(listing), data=data, task="detect", imgsz=recipe.imgsz, augment=True, hyp=hyp, cache="ram"
+        img_path=str(listing),
+        data=data,
+        task="detect",
+        imgsz=imgsz,
+        augment=True,
+        hyp=hyp,
+        cache="ram",
     )
 
 
@@ -130,7 +141,7 @@ def optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """AdamW; no decay on biases and batch norm; the backbone learns slowly when it learns."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for index, layer in enumerate(model.model):
-        factor = recipe.lr_backbone_factor if index < recipe.freeze else 1.0
+        factor = recipe.lr_backbone_factor if index < BACKBONE else 1.0
         for parameter in layer.parameters():
             decay = recipe.weight_decay if parameter.ndim > 1 else 0.0
             groups.setdefault((factor, decay), []).append(parameter)
@@ -145,7 +156,7 @@ def optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 def save(path: Path, ema: nn.Module, notes: dict[str, Any]) -> None:
-    """Write a checkpoint that ultralytics reads: half precision, nothing but the model and the notes."""
+    """Write a checkpoint that ultralytics reads: the model in half precision, and the notes."""
     model = copy.deepcopy(ema).half().eval()
     model.criterion = None
     for parameter in model.parameters():
@@ -153,10 +164,10 @@ def save(path: Path, ema: nn.Module, notes: dict[str, Any]) -> None:
     torch.save({"model": model, "train_args": notes, "license": "AGPL-3.0"}, path)
 
 
-@torch.no_grad()
 def average(ema: nn.Module, model: nn.Module, keep: float) -> None:
     """Move the running average towards the model."""
     for slow, fast in zip(ema.state_dict().values(), model.state_dict().values(), strict=True):
+        # a state_dict's tensors are detached: no graph is built here
         if slow.dtype.is_floating_point:
             slow.lerp_(fast, 1 - keep)
         else:
@@ -179,11 +190,9 @@ def run(args: argparse.Namespace, recipe: Recipe) -> Iterator[dict[str, Any]]:
     save(args.save / "start.pt", ema, asdict(recipe))
     for parameter in model.parameters():
         parameter.requires_grad_(True)
-    adam, loss_of = optimiser(model, recipe), E2ELoss(model)
-    loss_of.o2m, loss_of.o2o = recipe.one2many, 1 - recipe.one2many
-    frozen = recipe.freeze
-    freeze(model, frozen)
-    pictures = dataset(args.data / "train.txt", names, recipe)
+    adam, loss_of = optimiser(model, recipe), v8DetectionLoss(model)
+    freeze(model, recipe.freeze)
+    pictures = dataset(args.data / args.listing, names, recipe.imgsz, mosaic=0.8)
     loader = batches(pictures, recipe, args.workers)
     start, step, epoch, mosaic, done = time.monotonic(), 0, 0, True, 0.0
     while done < 1:
@@ -193,18 +202,15 @@ def run(args: argparse.Namespace, recipe: Recipe) -> Iterator[dict[str, Any]]:
             if done >= 1:
                 break
             if mosaic and done >= recipe.mosaic_until:
-                pictures.close_mosaic(get_cfg(DEFAULT_CFG, {"scale": 0.3, "fliplr": 0.5}))
+                pictures = dataset(args.data / args.listing, names, recipe.imgsz_last, mosaic=0.0)
                 mosaic = False
                 break
-            if done >= recipe.unfreeze_at and frozen > recipe.unfreeze_from:
-                frozen = recipe.unfreeze_from
-                freeze(model, frozen)
             warm = min(1.0, (step + 1) / recipe.warmup_steps)
             rate = recipe.lr * warm * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
             for group in adam.param_groups:
                 group["lr"] = rate * group["factor"]
             images = batch["img"].float().div_(255).to(memory_format=torch.channels_last)
-            preds = as_float(forward(model, images, frozen))
+            preds = as_float(forward(model, images, recipe.freeze))
             loss, items = loss_of(preds, batch)
             adam.zero_grad(set_to_none=True)
             (loss.sum() / recipe.batch).backward()
@@ -215,13 +221,17 @@ def run(args: argparse.Namespace, recipe: Recipe) -> Iterator[dict[str, Any]]:
             sums += torch.stack([value.float() for value in items.values()])
             if step % 25 == 0:
                 rate_s = (time.monotonic() - began) / count / recipe.batch
-                print(f"step {step} done {done:.3f} loss {(sums / count).tolist()} {rate_s:.3f} s/picture",
-                      file=sys.stderr, flush=True)
+                losses = " ".join(f"{value:.3f}" for value in (sums / count).tolist())
+                sys.stderr.write(f"step {step} {done:.1%} {losses} {rate_s:.3f} s/picture\n")
         epoch += 1
         notes = {**asdict(recipe), "steps": step, "epochs": epoch, "pictures": len(pictures)}
         save(args.save / "last.pt", ema, notes)
         save(args.save / f"epoch_{epoch}.pt", ema, notes)
-        yield {**notes, "loss": (sums / max(count, 1)).tolist(), "minutes": (time.monotonic() - start) / 60}
+        yield {
+            **notes,
+            "loss": (sums / max(count, 1)).tolist(),
+            "minutes": (time.monotonic() - start) / 60,
+        }
         loader = batches(pictures, recipe, args.workers)
 
 
@@ -230,11 +240,12 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--listing", default="train.txt", help="train_2.txt for the second stage")
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--save", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--steps", type=int, help="exactly so many steps instead of minutes")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1)
     for key, value in asdict(Recipe()).items():
         parser.add_argument(f"--{key.replace('_', '-')}", type=type(value), default=value)

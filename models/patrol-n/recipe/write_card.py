@@ -1,7 +1,8 @@
 """Export report, evaluation, counts and training log -> card.json of a release.
 
-    python write_card.py --manifest dataset.toml --export export.json --thresholds '{"litter": 0.4}' --out card.json
-        [--metrics eval.json …] [--counts counts.json] [--log log.jsonl] [--created DATE] [--status provisional]
+python write_card.py --manifest dataset.toml --export export.json --out card.json
+                     --thresholds '{"litter": 0.4, …}' [--metrics eval.json …]
+                     [--counts counts.json] [--log log.jsonl] [--created DATE] [--status WORD]
 """
 
 import argparse
@@ -9,6 +10,10 @@ import json
 import tomllib
 from pathlib import Path
 from typing import Any
+
+OUTPUT_LAYOUT = (
+    "[batch, 4 + classes, anchors]: centre x, centre y, width, height in input pixels; scores 0..1"
+)
 
 
 def trained_on(manifest: dict[str, Any], counts: dict[str, Any]) -> list[dict[str, Any]]:
@@ -29,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--export", type=Path, required=True)
     parser.add_argument("--thresholds", type=json.loads, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--metrics", type=Path, nargs="*", default=[], help="name=eval.json is named by its stem")
+    parser.add_argument("--metrics", type=Path, nargs="*", default=[])
     parser.add_argument("--counts", type=Path)
     parser.add_argument("--log", type=Path)
     parser.add_argument("--created", default="")
@@ -47,10 +52,18 @@ def main(argv: list[str] | None = None) -> int:
         "status": args.status,
         "task": "detect",
         "classes": manifest["classes"],
-        "input": {"width": 640, "height": 640, "letterbox": True, "colour": "RGB", "scale": 255,
-                  "pad_value": 114, "dynamic": ["batch", "height", "width"], "multiple_of": 32},
+        "input": {
+            "width": 640,
+            "height": 640,
+            "letterbox": True,
+            "colour": "RGB",
+            "scale": 255,
+            "pad_value": 114,
+            "dynamic": ["batch", "height", "width"],
+            "multiple_of": 32,
+        },
         "output": exported["output"],
-        "output_layout": "[batch, 4 + classes, anchors]: centre x, centre y, width, height in input pixels; scores 0..1",
+        "output_layout": OUTPUT_LAYOUT,
         "stride": 32,
         "thresholds": args.thresholds,
         "nms_iou": 0.6,
