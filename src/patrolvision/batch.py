@@ -240,7 +240,7 @@ def _settle(
     store = wiring.store(settings.database_url)
     try:
         with store.transaction() as transaction:
-            settled = settle(transaction, judged, grids=grids)
+            settled = settle(transaction, judged, mission_id=mission.id, grids=grids)
             if track.last_at is not None:
                 transaction.finish_mission(
                     MissionRecord(

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from patrolvision.evidence.keeper import PictureKeeper
+from patrolvision.geo.geodesy import distance_m
 from patrolvision.incidents.fusion import absorb
 from patrolvision.incidents.settings import FusionSettings
 from patrolvision.observe import TrackBook
@@ -28,6 +29,8 @@ from patrolvision.types import (
     Observation,
     Ticket,
 )
+
+SAME_PLACE_M = 1.5  # between two analyses of one recording, beside their stated errors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,22 +157,33 @@ def settle(
     transaction: StoreTransaction,
     judged: Judged,
     *,
+    mission_id: str | None = None,
     looks: Sequence[Look] = (),
     grids: GridIndex | None = None,
     settings: FusionSettings | None = None,
 ) -> Settled:
     """Fuse findings with what the store holds and raise tickets; nothing changes if nothing is new.
 
-    Everything is derived from the values given (ids, times), so that the same mission settled
-    again, or after a crash, ends in the same state.
+    mission_id says that this is all of that mission: what it had said before and says no longer
+    (another model, other zones) is withdrawn. Everything is derived from the values given (ids,
+    times), so that the same mission settled again, or after a crash, ends in the same state.
     """
-    findings = judged.findings
-    places = [f.observation.place for f in findings]
-    transaction.claim([(place.lat_deg, place.lon_deg) for place in places])
+    findings = list(judged.findings)
+    places = [(f.observation.place.lat_deg, f.observation.place.lon_deg) for f in findings]
+    if mission_id is not None:
+        places += transaction.places_of(mission_id)
+    transaction.claim(places)
+    bereft: list[Incident] = []
+    if mission_id is not None:
+        kept = [o.id for o in judged.observations], [f.id for f in findings]
+        bereft = transaction.withdraw(mission_id, *kept)
     observations = transaction.add_observations(judged.observations)
     transaction.save_findings(findings)
     transaction.add_looks(looks)
-    changed = absorb(findings, transaction, settings, looks)
+    rest = transaction.findings_of([o for incident in bereft for o in incident.observation_ids])
+    said = {finding.id: finding for finding in [*rest, *findings]}
+    changed = absorb(list(said.values()), transaction, settings, looks)
+    changed = _inherited(changed, [i for i in bereft if i.id not in {c.id for c in changed}])
     incidents = transaction.save_incidents(changed)
     known = transaction.tickets_of([incident.id for incident in changed])
     raised = [
@@ -183,10 +197,40 @@ def settle(
     return Settled(observations, incidents, tickets, tuple(raised))
 
 
+def _inherited(changed: Sequence[Incident], bereft: Sequence[Incident]) -> list[Incident]:
+    """The changed incidents, and those that nothing is left of.
+
+    One that is said again in the same place under new observations keeps its id, because a ticket
+    may hang on it; the others are dismissed.
+    """
+    result = {incident.id: incident for incident in changed}
+    for old in bereft:
+        heirs = [i for i in result.values() if _stands_where(i, old)]
+        if heirs:
+            heir = min(heirs, key=lambda i: (_apart_m(i, old), i.id))
+            del result[heir.id]
+            result[old.id] = replace(heir, id=old.id)
+        else:
+            evidence = {**old.evidence, "withdrawn": True}
+            result[old.id] = replace(old, status="dismissed", observation_ids=(), evidence=evidence)
+    return list(result.values())
+
+
+def _stands_where(new: Incident, old: Incident) -> bool:
+    reach_m = SAME_PLACE_M + 2.0 * (new.place.sigma_m + old.place.sigma_m)
+    is_same = new.category == old.category and set(new.mission_ids) == set(old.mission_ids)
+    return is_same and bool(new.observation_ids) and _apart_m(new, old) <= reach_m
+
+
+def _apart_m(a: Incident, b: Incident) -> float:
+    return float(distance_m(a.place.lat_deg, a.place.lon_deg, b.place.lat_deg, b.place.lon_deg))
+
+
 def _follow(ticket: Ticket, incident: Incident, grids: GridIndex | None) -> Ticket:
-    """The ticket after its incident changed; one whose incident joined another is rejected."""
-    into = incident.evidence.get("merged_into")
-    if incident.status == "dismissed" and into is not None and "rejected" in MOVES[ticket.state]:
+    """The ticket after its incident changed; one whose incident is no more is rejected."""
+    if incident.status == "dismissed" and "rejected" in MOVES[ticket.state]:
+        into = incident.evidence.get("merged_into")
+        why = f"is the same as incident {into}" if into else "a new analysis does not confirm it"
         at = max(incident.last_seen, ticket.history[-1].at)
-        return move(ticket, "rejected", AUTOMATIC, at, f"is the same as incident {into}")
+        return move(ticket, "rejected", AUTOMATIC, at, why)
     return updated(ticket, incident, grids)

@@ -94,6 +94,20 @@ class StoreTransaction(Protocol):
     def add_observations(self, observations: Sequence[Observation]) -> int:
         """Store those whose id is new or whose content differs; how many that were."""
 
+    def places_of(self, mission_id: str) -> list[tuple[float, float]]:
+        """(lat_deg, lon_deg) of what the mission had found before; to be asked before claim."""
+
+    def withdraw(
+        self, mission_id: str, observation_ids: Sequence[str], finding_ids: Sequence[str]
+    ) -> list[Incident]:
+        """Forget what a mission had found beyond these ids; the incidents that rested on it.
+
+        They come as they were and stay so until they are saved anew.
+        """
+
+    def findings_of(self, observation_ids: Sequence[str]) -> list[Finding]:
+        """Stored findings about these observations."""
+
     def save_findings(self, findings: Sequence[Finding]) -> int:
         """Insert or replace by id; how many changed. Their observations must be stored already."""
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Select,
     Table,
     bindparam,
+    delete,
     literal,
     or_,
     select,
@@ -76,6 +77,13 @@ def select_in(
         parameters = {"keys": list(keys[start : start + CHUNK])}
         found += connection.execute(_in(table, column), parameters).mappings().all()
     return found
+
+
+def delete_in(connection: Connection, column: Column[Any], values: Sequence[str]) -> None:
+    """Delete the rows of the column's table that hold any of the values."""
+    for start in range(0, len(values), CHUNK):
+        chosen = column.in_(values[start : start + CHUNK])
+        connection.execute(delete(column.table).where(chosen))
 
 
 @lru_cache(maxsize=64)

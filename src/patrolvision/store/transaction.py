@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, delete, text
+from sqlalchemy import Connection, delete, select, text
 
 from patrolvision.errors import StoreError
 from patrolvision.geo.geodesy import distance_m
@@ -40,6 +40,47 @@ class SqlTransaction:
         """Store those whose id is new or whose content differs; how many that were."""
         found = [rows.observation_row(observation) for observation in observations]
         return len(sql.upsert(self._connection, schema.observations, found))
+
+    def places_of(self, mission_id: str) -> list[tuple[float, float]]:
+        """(lat_deg, lon_deg) of what the mission had found before; to be asked before claim."""
+        table = schema.observations
+        places = select(table.c.lat_deg, table.c.lon_deg).where(table.c.mission_id == mission_id)
+        return [(float(lat), float(lon)) for lat, lon in self._connection.execute(places)]
+
+    def withdraw(
+        self, mission_id: str, observation_ids: Sequence[str], finding_ids: Sequence[str]
+    ) -> list[Incident]:
+        """Forget what a mission had found beyond these ids; the incidents that rested on it.
+
+        They come as they were and stay so until they are saved anew: a mission that is run again
+        with another model or other zones replaces what it had said.
+        """
+        seen, found = schema.observations, schema.findings
+        mine = select(seen.c.id).where(seen.c.mission_id == mission_id)
+        known = set(self._connection.execute(mine).scalars())
+        stale = sorted(known - set(observation_ids))
+        said = sql.select_in(self._connection, found, found.c.observation_id, sorted(known))
+        unsaid = [row for row in said if row["id"] not in set(finding_ids)]
+        touched = self.incidents_with([*stale, *(row["observation_id"] for row in unsaid)])
+        members = schema.incident_observations
+        sql.delete_in(self._connection, members.c.observation_id, stale)
+        for row in unsaid:
+            held = (members.c.category == row["category"]) & (
+                members.c.observation_id == row["observation_id"]
+            )
+            self._connection.execute(delete(members).where(held))
+        sql.delete_in(self._connection, found.c.id, [row["id"] for row in unsaid])
+        sql.delete_in(self._connection, seen.c.id, stale)
+        return touched
+
+    def findings_of(self, observation_ids: Sequence[str]) -> list[Finding]:
+        """Stored findings about these observations, by id."""
+        found, seen = schema.findings, schema.observations
+        wanted = sorted(set(observation_ids))
+        about = {r["id"]: r for r in sql.select_in(self._connection, seen, seen.c.id, wanted)}
+        said = sql.select_in(self._connection, found, found.c.observation_id, wanted)
+        findings = [rows.finding(r, rows.observation(about[r["observation_id"]])) for r in said]
+        return sorted(findings, key=lambda finding: finding.id)
 
     def save_findings(self, findings: Sequence[Finding]) -> int:
         """Insert or replace by id; how many changed. Their observations must be stored already."""
