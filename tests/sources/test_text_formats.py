@@ -181,3 +181,23 @@ def test_a_real_track_from_a_web_tool_is_read(shared: Path) -> None:
     speed_mps = 1000 * 30 / 3600
     length_s = (log.span[1] - log.span[0]).total_seconds()
     assert 50 * speed_mps < length_s * speed_mps < 2000
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", 'time,"lat\rlon",lat,lon\n2026-05-04T00:00:00Z,1,2,3\n'),
+        ("b.csv", "t,lat,lon\n-1e300,1,2\n"),
+        ("c.csv", 't,lat,lon\n0,1,2\n"' + "x" * 200_000 + '",1,2\n'),
+        ("d.srt", "1\n999:00:00,000 --> 0\n9999-12-31 23:59:59\nGPS(1.0,2.0,3)\n"),
+        (
+            "e.nmea",
+            "$GPRMC,notime,A,2250.4,N,11313.8,E,1,2,baddate,,,A\n$GPGGA,000000,,,,,,,,,,,,,\n",
+        ),
+    ],
+)
+def test_damage_found_by_mutating_real_files_is_refused_in_one_sentence(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    with pytest.raises(TelemetryError, match=rf"^{name}: [^\n]+$"):
+        read_telemetry(written(tmp_path, name, text))

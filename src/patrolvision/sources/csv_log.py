@@ -10,9 +10,10 @@ import csv
 import io
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
+from typing import Any
 
 from patrolvision.errors import TelemetryError
 from patrolvision.sources.fixes import EPOCH, RawFix, RawLog
@@ -54,9 +55,9 @@ def parse(path: Path, text: str, timezone: tzinfo) -> RawLog:
     problems: Counter[str] = Counter()
     fixes: list[RawFix] = []
     first_bad: dict[str, int] = {}
-    reader = csv.reader(io.StringIO(text.lstrip("\ufeff \r\n")), delimiter=delimiter)
+    reader = csv.reader(_lines(text), delimiter=delimiter)
     next(reader)
-    for row in reader:
+    for row in _rows(path, reader):
         if not any(cell.strip() for cell in row):
             continue
         try:
@@ -72,8 +73,20 @@ def parse(path: Path, text: str, timezone: tzinfo) -> RawLog:
     return RawLog(FORMAT, tuple(fixes), "lat_deg and lon_deg", named)
 
 
+def _lines(text: str) -> io.StringIO:
+    """The text from its first character on, any kind of line end made one."""
+    return io.StringIO(text.lstrip("\ufeff \r\n"), newline=None)
+
+
+def _rows(path: Path, reader: Any) -> Iterator[list[str]]:
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise TelemetryError(f"{path.name}: line {reader.line_num}: not CSV ({error})") from error
+
+
 def _split_header(text: str) -> tuple[str, list[str]]:
-    line = text.lstrip("\ufeff \r\n").split("\n", 1)[0].rstrip("\r")
+    line = _lines(text).readline().rstrip("\n")
     delimiter = max(",;\t", key=line.count)
     cells = next(csv.reader([line], delimiter=delimiter), [])
     return delimiter, [cell.strip().lower() for cell in cells]

@@ -22,7 +22,7 @@ from patrolvision.sources.fixes import RawFix, RawLog
 FORMAT = "dji-srt"
 
 _NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|[-+]?nan|[-+]?inf"
-_ARROW = re.compile(r"(\d+):(\d\d):(\d\d)[,.](\d{1,3})\s*-->")
+_ARROW = re.compile(r"(\d{1,3}):(\d\d):(\d\d)[,.](\d{1,3})\s*-->")
 _DATE = re.compile(
     r"(\d{4})[-./](\d{1,2})[-./](\d{1,2})[ T]+(\d{1,2}):(\d{2}):(\d{2})"
     r"(?:[.,](\d{1,3}))?(?:[.,](\d{1,3}))?"

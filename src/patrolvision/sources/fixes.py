@@ -19,6 +19,8 @@ from patrolvision.types import TelemetrySample
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST_CLOCK = datetime(1990, 1, 1, tzinfo=UTC)  # a receiver's clock before its first fix
+LATEST_CLOCK = datetime(2200, 1, 1, tzinfo=UTC)
+LONGEST_VIDEO_S = 1e7
 STALE_AFTER_S = 3.0
 STALE_DISTANCE_M = 30.0  # four decimals of a degree hide a move of up to 15 m
 _ANGLES_360 = ("course_deg", "heading_deg", "gimbal_heading_deg")
@@ -81,6 +83,14 @@ class TelemetryLog:
         return self.samples[0].at, self.samples[-1].at
 
 
+def later(at: datetime, seconds: float) -> datetime | None:
+    """The instant so many seconds later; None where a damaged number leads beyond any calendar."""
+    try:
+        return at + timedelta(seconds=seconds)
+    except (OverflowError, ValueError):
+        return None
+
+
 def build_log(path: Path, raw: RawLog) -> TelemetryLog:
     """The records that can be true, in order of time; raises TelemetryError if none is left."""
     problems: Counter[str] = Counter(raw.problems)
@@ -132,8 +142,10 @@ def _position_problem(fix: RawFix) -> str | None:
 def _time_problem(fix: RawFix) -> str | None:
     if fix.at is None and fix.video_time_s is None:
         return "without time"
-    if fix.at is not None and fix.at < EARLIEST_CLOCK:
+    if fix.at is not None and not EARLIEST_CLOCK < fix.at < LATEST_CLOCK:
         return "clock not set"
+    if fix.video_time_s is not None and not abs(fix.video_time_s) < LONGEST_VIDEO_S:
+        return "time out of range"
     return None
 
 

@@ -21,7 +21,7 @@ import av.error
 
 from patrolvision.errors import TelemetryError
 from patrolvision.sources import gpmf_karma
-from patrolvision.sources.fixes import RawFix, RawLog
+from patrolvision.sources.fixes import RawFix, RawLog, later
 
 FORMAT = "gpmf"
 MAX_DOP = 10.0
@@ -130,7 +130,7 @@ def parse_mp4(path: Path) -> RawLog | None:
     """The gpmd track of a video, tied to the video's time; None where there is no such track."""
     try:
         payloads = list(_mp4_payloads(path))
-    except (av.error.FFmpegError, OSError) as error:
+    except (av.error.FFmpegError, OSError, LookupError) as error:
         raise TelemetryError(f"{path.name}: its GPMF track cannot be read ({error})") from error
     if not payloads:
         return None
@@ -231,7 +231,7 @@ def _fix9(row: Row, payload: Payload, share: float) -> RawFix:
         return RawFix(None, None, problem="unreadable GPS9")
     lat, lon, alt, speed, _, days, seconds, dop, fix = row[:9]
     problem = "no fix" if fix < 2 else "poor fix" if dop > MAX_DOP else None
-    at = _DAY_0 + timedelta(days=days, seconds=seconds)
+    at = later(_DAY_0, 86400.0 * days + seconds)
     values = {"alt_msl_m": alt, "speed_mps": speed, "sigma_position_m": _UERE_M * dop or None}
     return RawFix(lat, lon, at, _video_time(payload, share), values, problem)
 

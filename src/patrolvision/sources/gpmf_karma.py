@@ -11,11 +11,10 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from statistics import median
 from typing import Any
 
-from patrolvision.sources.fixes import EPOCH, RawFix
+from patrolvision.sources.fixes import EPOCH, RawFix, later
 
 Row = tuple[float, ...]
 _NEAR_S = 0.6  # the streams have four samples a second; half of one missing second is bridged
@@ -60,7 +59,7 @@ def _fix(
         values["alt_takeoff_m"], values["heading_deg"] = position[4], position[8]
     if attitude:
         values["roll_deg"], values["pitch_deg"] = map(math.degrees, attitude[1:3])
-    at = None if boot_unix_s is None else EPOCH + timedelta(seconds=boot_unix_s + boot_s)
+    at = None if boot_unix_s is None else later(EPOCH, boot_unix_s + boot_s)
     video_s = None if boot_at_video_start_s is None else boot_s - boot_at_video_start_s
     return RawFix(row[1], row[2], at, video_s, values, "no fix" if row[8] < 2 else None)
 

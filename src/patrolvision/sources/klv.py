@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import av.error
 
 from patrolvision.errors import TelemetryError
 from patrolvision.geo.attitude import camera_angles
-from patrolvision.sources.fixes import EPOCH, RawFix, RawLog
+from patrolvision.sources.fixes import EPOCH, RawFix, RawLog, later
 
 FORMAT = "misb-st-0601"
 UAS_KEY = bytes.fromhex("060e2b34020b01010e01030101000000")
@@ -107,7 +107,7 @@ def parse_transport_stream(path: Path) -> RawLog | None:
                     at_s = None if packet.pts is None else float(packet.pts * packet.time_base)
                     tied_s = None if at_s is None else at_s - origin_s
                     packets += _packets(bytes(packet), tied_s, problems)
-    except (av.error.FFmpegError, OSError) as error:
+    except (av.error.FFmpegError, OSError, LookupError) as error:
         raise TelemetryError(f"{path.name}: the data stream cannot be read ({error})") from error
     return _log(packets, problems) if packets or problems else None
 
@@ -205,10 +205,7 @@ def _fix(items: Mapping[int, bytes], video_time_s: float | None) -> RawFix:
 def _instant(octets: bytes | None) -> datetime | None:
     if octets is None or len(octets) != 8:
         return None
-    try:
-        return EPOCH + timedelta(microseconds=int.from_bytes(octets, "big"))
-    except OverflowError:
-        return None
+    return later(EPOCH, int.from_bytes(octets, "big") / 1e6)
 
 
 def _camera_angles(

@@ -61,7 +61,7 @@ def parse(path: Path, text: str) -> RawLog:
 
 def _take(sentence: Any, epochs: list[_Epoch]) -> None:
     kind = getattr(sentence, "sentence_type", "")
-    if kind in ("RMC", "GGA", "ZDA") and sentence.timestamp is not None:
+    if kind in ("RMC", "GGA", "ZDA") and isinstance(sentence.timestamp, time):
         epoch = _epoch_of(sentence.timestamp.replace(tzinfo=None), epochs)
         {"RMC": _take_rmc, "GGA": _take_gga, "ZDA": _take_zda}[kind](sentence, epoch)
     elif kind == "HDT" and epochs and sentence.heading not in (None, ""):
@@ -75,7 +75,7 @@ def _epoch_of(at_time: time, epochs: list[_Epoch]) -> _Epoch:
 
 
 def _take_rmc(sentence: Any, epoch: _Epoch) -> None:
-    epoch.day = sentence.datestamp
+    epoch.day = sentence.datestamp if isinstance(sentence.datestamp, date) else None
     epoch.has_fix = epoch.has_fix or sentence.status == "A"
     if sentence.status == "A" and sentence.lat:
         epoch.lat_deg, epoch.lon_deg = sentence.latitude, sentence.longitude

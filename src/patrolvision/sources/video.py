@@ -234,7 +234,7 @@ def _first_frame(path: Path, container: Any, stream: Any) -> Any:
                 pass
             if number > _PROBE_PACKETS:
                 break
-    except (av.error.FFmpegError, OSError) as error:
+    except (av.error.FFmpegError, OSError, LookupError) as error:
         raise MediaError(f"{path.name}: no frame can be decoded ({error})") from error
     raise MediaError(f"{path.name}: no frame can be decoded")
 
@@ -267,7 +267,8 @@ def _quarter_turns(frame: Any) -> int:
     return turns % 4
 
 
-def _upright(frame: Any) -> Image:
+def upright(frame: Any) -> Image:
+    """A decoded picture as (H, W, 3) uint8 BGR, turned as its metadata asks."""
     image = frame.to_ndarray(format="bgr24")
     turns = _quarter_turns(frame)
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
@@ -320,8 +321,8 @@ def _deliveries(container: Any, analysis_fps: float | None) -> Iterator[_Deliver
         if last_s < due:
             skipped["rate"] += 1
         else:
-            due = _next_due(last_s, analysis_fps)
-            yield _Delivery(skipped, index, last_s, _upright(frame))
+            due = next_due(last_s, analysis_fps)
+            yield _Delivery(skipped, index, last_s, upright(frame))
             skipped = Counter()
         index += 1
     missing = _missing_at_end(stream, index, last_s)
@@ -330,7 +331,7 @@ def _deliveries(container: Any, analysis_fps: float | None) -> Iterator[_Deliver
     yield _Delivery(skipped)
 
 
-def _next_due(time_s: float, analysis_fps: float | None) -> float:
+def next_due(time_s: float, analysis_fps: float | None) -> float:
     """The next multiple of 1 / fps after a frame's time, a hair early: time stamps are rounded."""
     if analysis_fps is None:
         return -math.inf
@@ -344,7 +345,7 @@ def _decoded(container: Any, stream: Any) -> Iterator[Any]:
     while True:
         try:
             packet = next(packets, None)
-        except av.error.FFmpegError:
+        except (av.error.FFmpegError, LookupError):  # PyAV knows no stream that begins later
             yield None
             return
         if packet is None:
