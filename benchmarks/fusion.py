@@ -29,9 +29,9 @@ CATEGORY: dict[str, Category] = {
 class Score:
     """How a partition of observations compares with the truth; false alarms are left out.
 
-    An incident belongs to the thing that most of its observations show. duplicates: incidents beyond
-    the first of each thing; false_merges: things that own no incident, because theirs went into
-    another's; both per 100 things.
+    An incident belongs to the thing that most of its observations show. duplicates: incidents
+    beyond the first of each thing; false_merges: things that own no incident, because theirs went
+    into another's; both per 100 things.
     """
 
     pairwise_precision: float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from statistics import NormalDist
 from typing import Any, Literal
@@ -35,7 +35,9 @@ def judged(findings: Sequence[Finding], settings: CategorySettings) -> Verdict:
     of lying in the zone decides between enforce and review.
     """
     strongest = max((f.kind for f in findings), key=STRENGTH.index)
-    evidence: dict[str, Any] = {"findings": len({f.observation.id for f in findings})}
+    best = max(findings, key=lambda f: f.score)  # the earliest of equals
+    evidence: dict[str, Any] = dict(best.evidence)
+    evidence["findings"] = len({f.observation.id for f in findings})
     grace_s = _grace_s(findings)
     if strongest == "watch" and grace_s is not None:
         evidence |= {"grace_s": grace_s, "dwell_s": longest_stay_s(findings, settings)}
@@ -52,6 +54,14 @@ def judged(findings: Sequence[Finding], settings: CategorySettings) -> Verdict:
     zone = max(sorted(set(zones)), key=zones.count) if zones else None
     priority = max((f.priority for f in findings), key=PRIORITIES.index)
     return Verdict(strongest, round(score, 6), zone, priority, evidence)
+
+
+def verdict_of(finding: Finding | None, before: Verdict) -> Verdict:
+    """The verdict that a rule gave over the whole; watched only, where it has nothing to say."""
+    if finding is None:
+        return replace(before, kind="watch", score=0.0)
+    evidence = {**before.evidence, **finding.evidence}
+    return Verdict(finding.kind, finding.score, finding.zone_id, finding.priority, evidence)
 
 
 def _passes(findings: Sequence[Finding]) -> int:

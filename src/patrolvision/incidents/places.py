@@ -1,0 +1,134 @@
+"""Where things are: from findings to sightings as arrays, and from sightings to places."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from patrolvision.geo.geodesy import local_en, offset
+from patrolvision.incidents.alignment import Sightings
+from patrolvision.incidents.association import IntArray, inverse, times
+from patrolvision.incidents.neighbourhood import arrays
+from patrolvision.incidents.settings import AlignmentSettings, CategorySettings, FusionSettings
+from patrolvision.types import Finding, FloatArray, GeoPoint, Observation
+
+MAX_JOINT_MISSIONS = 1500  # above, one system of all shifts is too large
+
+
+def sightings_of(part: Sequence[Finding], settings: FusionSettings) -> Sightings:
+    """Findings (one for each observation, by time) as arrays, around the first one's place."""
+    xy, cov, start, end = arrays(part)
+    seen = [finding.observation for finding in part]
+    lives_as = [settings.of(finding.category) for finding in part]
+    missions: dict[str, int] = {}
+    mission = np.array([missions.setdefault(o.mission_id, len(missions)) for o in seen])
+    members: list[list[Observation]] = [[] for _ in missions]
+    for o, m in zip(seen, mission, strict=True):
+        members[m].append(o)
+    bias = np.stack([_bias(of, settings.alignment) for of in members])
+    kinds: dict[tuple[str, str], int] = {}
+    names = [
+        (f.category, _group(f.observation.class_name, s))
+        for f, s in zip(part, lives_as, strict=True)
+    ]
+    group = np.array([kinds.setdefault(name, len(kinds)) for name in names])
+    extent = np.array([s.extent_sigma_m for s in lives_as])
+    is_told = np.array([o.bias_cov_en_m2 is not None for o in seen])
+    told = [
+        bias[m] if o.bias_cov_en_m2 is None else o.bias_cov_en_m2
+        for o, m in zip(seen, mission, strict=True)
+    ]
+    own = _positive(cov - np.stack(told)) + (extent**2)[:, None, None] * np.eye(2)
+    max_gap_s = np.array([s.max_gap_s for s in lives_as])
+    return Sightings(xy, own, bias, mission, group, start, end, max_gap_s, is_told)
+
+
+def _group(class_name: str, settings: CategorySettings) -> str:
+    for group in settings.class_groups:
+        if class_name in group:
+            return min(group)
+    return class_name
+
+
+def _bias(seen: Sequence[Observation], settings: AlignmentSettings) -> FloatArray:
+    """The covariance of a mission's shared shift: as told, else a part of its smallest total."""
+    told = [o.bias_cov_en_m2 for o in seen if o.bias_cov_en_m2 is not None]
+    if told:
+        return np.asarray(np.mean(told, axis=0)) + 1e-6 * np.eye(2)
+    smallest = np.linalg.eigvalsh(np.stack([o.place.cov_en_m2 for o in seen])).min()
+    return settings.shared_fraction * float(smallest) * np.eye(2)
+
+
+def _positive(matrices: FloatArray) -> FloatArray:
+    """Symmetric (..., 2, 2) matrices with no axis below 0.1 m: a total hardly exceeds its bias."""
+    value, vector = np.linalg.eigh(matrices)
+    return np.asarray((vector * np.maximum(value, 0.01)[..., None, :]) @ vector.swapaxes(-1, -2))
+
+
+def place_of(seen: Sequence[Observation], settings: AlignmentSettings) -> GeoPoint:
+    """The best place of one thing from all observations of it, with its honest covariance.
+
+    Within a pass the own noises average and the bias stays, once; passes are independent and are
+    combined by their inverse covariances (the best linear unbiased estimate).
+    """
+    lat = np.array([o.place.lat_deg for o in seen])
+    lon = np.array([o.place.lon_deg for o in seen])
+    xy = np.stack(local_en(lat[0], lon[0], lat, lon), axis=-1)
+    members: dict[str, list[int]] = {}
+    for k, o in enumerate(seen):
+        members.setdefault(o.mission_id, []).append(k)
+    numbers = {mission: m for m, mission in enumerate(members)}
+    of = np.array([numbers[o.mission_id] for o in seen])
+    bias = np.stack([_bias([seen[k] for k in index], settings) for index in members.values()])
+    told = [
+        b if o.bias_cov_en_m2 is None else o.bias_cov_en_m2
+        for o, b in zip(seen, bias[of], strict=True)
+    ]
+    weight = inverse(_positive(np.stack([o.place.cov_en_m2 for o in seen]) - np.stack(told)))
+    info, pull = np.zeros((len(bias), 2, 2)), np.zeros((len(bias), 2))
+    np.add.at(info, of, weight)
+    np.add.at(pull, of, times(weight, xy))
+    cov = inverse(info)
+    of_pass = inverse(cov + bias)
+    total = inverse(of_pass.sum(axis=0))
+    east, north = times(total, times(of_pass, times(cov, pull)).sum(axis=0))
+    lat_deg, lon_deg = offset(lat[0], lon[0], east, north)
+    return GeoPoint(float(lat_deg), float(lon_deg), total)
+
+
+def aligned_places(
+    label: IntArray, sightings: Sightings, origin: GeoPoint
+) -> list[GeoPoint] | None:
+    """The place of each thing once the shifts of all passes are estimated from all things together.
+
+    label (N,) numbers the C things from 0; origin is that of the sightings' xy. A pass that saw
+    many things which others saw too has a well-known shift, so these places are better than those
+    of place_of; but each depends on everything in its surroundings. Least squares with the shifts
+    as nuisance (Schur complement on the shifts), each sighting weighted by its mean variance.
+    Places are rounded to 1e-7 degrees and covariances to 0.01 m² so that a far-off sight does not
+    change them. None if there are too many missions for one system.
+    """
+    if len(sightings.bias) > MAX_JOINT_MISSIONS:
+        return None
+    things, missions = int(label.max()) + 1, len(sightings.bias)
+    weight = 2 / np.trace(sightings.own, axis1=1, axis2=2)
+    share = np.zeros((things, missions))
+    np.add.at(share, (label, sightings.mission), weight)
+    known = share.sum(axis=1)
+    centre = np.zeros((things, 2))
+    np.add.at(centre, label, weight[:, None] * sightings.xy)
+    centre /= known[:, None]
+    normal = np.diag(share.sum(axis=0) + 2 / np.trace(sightings.bias, axis1=1, axis2=2))
+    normal -= share.T @ (share / known[:, None])
+    pull = np.zeros((missions, 2))
+    np.add.at(pull, sightings.mission, weight[:, None] * (sightings.xy - centre[label]))
+    cov = np.linalg.inv(normal)
+    mix = share / known[:, None]
+    place = centre - mix @ (cov @ pull)
+    variance = 1 / known + np.einsum("cm,mn,cn->c", mix, cov, mix)
+    lat, lon = offset(origin.lat_deg, origin.lon_deg, place[:, 0], place[:, 1])
+    return [
+        GeoPoint(round(float(a), 7), round(float(b), 7), max(round(float(v), 2), 0.01) * np.eye(2))
+        for a, b, v in zip(lat, lon, variance, strict=True)
+    ]
