@@ -2,11 +2,11 @@
 
     python benchmarks/inference.py --video V --weights W.pt --model DIR [--frames N] [--rounds N]
 
-Theirs is as shipped. Both read the same file and use the same weights (--weights for ultralytics, --model for ours: a
-release's folder, a name, or a bare .xml), and take turns in one run, so that a machine shared with
-others slows both alike: the figure to quote is the ratio of each pair. Needs ultralytics (`make
-torch`); without --weights only ours is measured. Prints a table on standard error and one JSON
-object on standard output.
+Theirs is as shipped. Both read the same file and use the same weights (--weights for ultralytics,
+--model for ours: a release's folder, a name, or a bare .xml), and take turns in one run, so that a
+machine shared with others slows both alike: the figure to quote is the ratio of each pair. Needs
+ultralytics (`make torch`); without --weights only ours is measured. Prints a table on standard
+error and one JSON object on standard output.
 """
 
 from __future__ import annotations

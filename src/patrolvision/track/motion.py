@@ -30,7 +30,8 @@ STILL: Warp = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 FlowArgs = dict[str, Any]
 FLOW: FlowArgs = {
     "winSize": (21, 21),
-    "maxLevel": 4,
+    "maxLevel": 5,
+    "flags": cv2.OPTFLOW_USE_INITIAL_FLOW,
     "criteria": (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.03),
 }
 
@@ -77,25 +78,42 @@ def estimate_warp(
     )
     if corners is None or len(corners) < LEAST_CORNERS:
         return STILL
-    start, end = _followed(before, after, corners)
+    warp = _fitted(*_followed(before, after, corners, corners))
+    if warp is None:  # a leap too long to be followed without knowing where to look
+        guess = corners + np.asarray(_shift(before, after), np.float32)
+        warp = _fitted(*_followed(before, after, corners, guess))
+    return STILL if warp is None else warp
+
+
+def _fitted(start: NDArray[np.float32], end: NDArray[np.float32]) -> Warp | None:
+    """The similarity that most of the pairs of points (N, 2) agree on, None if they do not."""
     if len(start) < LEAST_CORNERS:
-        return STILL
+        return None
     cv2.setRNGSeed(SEED)
     warp, inliers = cv2.estimateAffinePartial2D(
         start, end, method=cv2.RANSAC, ransacReprojThreshold=FIT_PX
     )
     if warp is None or inliers.mean() < LEAST_INLIER_RATIO:
-        return STILL
+        return None
     return np.asarray(warp, np.float64)
 
 
+def _shift(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> tuple[float, float]:
+    """The shift (x, y) in pixels by which the whole picture agrees best, by phase correlation."""
+    window = cv2.createHanningWindow((before.shape[1], before.shape[0]), cv2.CV_32F)
+    found, _ = cv2.phaseCorrelate(before.astype(np.float32), after.astype(np.float32), window)
+    return float(found[0]), float(found[1])
+
+
 def _followed(
-    before: NDArray[np.uint8], after: NDArray[np.uint8], corners: Any
+    before: NDArray[np.uint8], after: NDArray[np.uint8], corners: Any, guess: Any
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Corners (N, 2) that are found in the next picture and from there back at their place."""
-    nothing: Any = None
-    end, there, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, nothing, **FLOW)
-    back, again, _ = cv2.calcOpticalFlowPyrLK(after, before, end, nothing, **FLOW)
+    """Corners (N, 2) that are found in the next picture and from there back at their place.
+
+    guess: where in the next picture to begin looking, corner by corner.
+    """
+    end, there, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, guess.copy(), **FLOW)
+    back, again, _ = cv2.calcOpticalFlowPyrLK(after, before, end, end - (guess - corners), **FLOW)
     start, end, back = (np.asarray(p, np.float32).reshape(-1, 2) for p in (corners, end, back))
     is_kept = (there.ravel() == 1) & (again.ravel() == 1)
     is_kept &= np.linalg.norm(start - back, axis=1) < RETURN_PX
