@@ -30,7 +30,7 @@ REASONS = {
     "database is locked": f"was held by another program for {BUSY_TIMEOUT_S:.0f} s",
     "readonly database": "is read-only: give its file and folder write permission",
     "disk is full": "has no room left: free disk space and run again, nothing half-done was kept",
-    "disk I/O error": "cannot be read or written: the disk answers with an error",
+    "disk I/O error": "cannot be read or written: is the disk full, or failing?",
     "database disk image is malformed": "is damaged: restore it from a copy",
     "UNIQUE constraint failed: incident_observations": SHARED_OBSERVATION,
     "incident_observations_pkey": SHARED_OBSERVATION,
