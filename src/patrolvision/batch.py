@@ -29,6 +29,7 @@ from patrolvision.errors import (
 from patrolvision.pipeline import Judged, Seen, Settled, Stages, followed, settle, together
 from patrolvision.ports import Detector
 from patrolvision.progress import Progress, watching
+from patrolvision.rules.rulebook import Rulebook
 from patrolvision.tickets.grids import GridIndex
 from patrolvision.types import FrameCounts, Mission, MissionRecord
 
@@ -184,7 +185,7 @@ def _run(
         if counts.read == 0:
             raise MediaError(f"{mission.media}: holds no picture that can be read")
         judged = together(parts, rules)
-        settled = _settle(settings, mission, judged, counts, track, grids, inner.release.id)
+        settled = _settle(settings, mission, judged, counts, track, rules, grids, inner.release.id)
         progress.end()
         return MissionResult(
             mission.id,
@@ -234,13 +235,14 @@ def _settle(
     judged: Judged,
     counts: FrameCounts,
     track: _Track,
+    rules: Rulebook,
     grids: GridIndex | None,
     release_id: str,
 ) -> Settled:
     store = wiring.store(settings.database_url)
     try:
         with store.transaction() as transaction:
-            settled = settle(transaction, judged, mission_id=mission.id, grids=grids)
+            settled = settle(transaction, judged, rules=rules, mission_id=mission.id, grids=grids)
             if track.last_at is not None:
                 transaction.finish_mission(
                     MissionRecord(

@@ -60,6 +60,7 @@ def fuse(args: argparse.Namespace) -> dict[str, Any]:
             settled = settle(
                 transaction,
                 Judged(tuple(observations), tuple(findings)),
+                rules=rules,
                 looks=looks,
                 grids=grids,
             )

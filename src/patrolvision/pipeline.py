@@ -17,6 +17,7 @@ from patrolvision.incidents.fusion import absorb
 from patrolvision.incidents.settings import FusionSettings
 from patrolvision.observe import TrackBook
 from patrolvision.ports import Detector, Rule, StoreTransaction, Tracker
+from patrolvision.rules.rulebook import Rulebook
 from patrolvision.tickets.grids import GridIndex
 from patrolvision.tickets.office import AUTOMATIC, ticket_for, updated
 from patrolvision.tickets.workflow import MOVES, move
@@ -157,6 +158,7 @@ def settle(
     transaction: StoreTransaction,
     judged: Judged,
     *,
+    rules: Rulebook | None = None,
     mission_id: str | None = None,
     looks: Sequence[Look] = (),
     grids: GridIndex | None = None,
@@ -164,6 +166,7 @@ def settle(
 ) -> Settled:
     """Fuse findings with what the store holds and raise tickets; nothing changes if nothing is new.
 
+    With rules given, a vehicle is judged anew from all its sights and its fused place.
     mission_id says that this is all of that mission: what it had said before and says no longer
     (another model, other zones) is withdrawn. Everything is derived from the values given (ids,
     times), so that the same mission settled again, or after a crash, ends in the same state.
@@ -181,8 +184,9 @@ def settle(
     transaction.save_findings(findings)
     transaction.add_looks(looks)
     rest = transaction.findings_of([o for incident in bereft for o in incident.observation_ids])
+    rejudge = None if rules is None else rules.rejudged
     said = {finding.id: finding for finding in [*rest, *findings]}
-    changed = absorb(list(said.values()), transaction, settings, looks)
+    changed = absorb(list(said.values()), transaction, settings, looks, rejudge)
     changed = _inherited(changed, [i for i in bereft if i.id not in {c.id for c in changed}])
     incidents = transaction.save_incidents(changed)
     known = transaction.tickets_of([incident.id for incident in changed])

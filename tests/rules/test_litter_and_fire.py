@@ -103,7 +103,8 @@ def test_smoke_beside_a_fire_makes_it_surer() -> None:
 
 
 def test_findings_come_in_the_order_of_the_observations() -> None:
-    things = [seen(id=str(i), class_name=c) for i, c in enumerate(("fire", "litter", "smoke"))]
+    names = ("fire", "litter", "smoke")
+    things = [seen(10.0 * i, id=str(i), class_name=c) for i, c in enumerate(names)]
     assert [f.observation.id for f in BOOK.findings(things)] == ["0", "1", "2"]
     assert [f.observation.id for f in BOOK.findings(things[::-1])] == ["2", "1", "0"]
     assert len(BOOK.findings(things + things)) == 3
@@ -114,3 +115,11 @@ def test_being_seen_again_never_makes_a_thing_less_sure(confidence: float, frame
     once = seen_score(seen(confidence=confidence, frames=frames))
     twice = seen_score(seen(confidence=confidence, frames=frames + 1))
     assert 0.0 <= once <= twice + 1e-12 <= 1.0 + 1e-12
+
+
+def test_what_burns_is_the_fires_case_and_not_litter_too() -> None:
+    heap = seen(1.5, id="heap", class_name="litter")
+    fire = seen(id="fire", class_name="fire")
+    other_pass = replace(fire, mission_id="m2")
+    assert [f.observation.id for f in BOOK.findings([heap, fire])] == ["fire"]
+    assert [f.observation.id for f in BOOK.findings([heap, other_pass])] == ["heap", "fire"]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from patrolvision.geo.geodesy import distance_m
 from patrolvision.rules.findings import finding_id, seen_score
 from patrolvision.rules.settings import RULE_VERSION, RuleSettings
 from patrolvision.rules.zone_map import ZoneMap
@@ -29,7 +30,9 @@ class LitterRule:
     """Litter outside the zones where nothing is reported.
 
     The score is the confidence that it is real (`seen_score`); it alone decides between case,
-    review and nothing. Size sets severity (1 piece, 2 heap, 3 large heap) and priority.
+    review and nothing. Size sets severity (1 piece, 2 heap, 3 large heap) and priority. What burns
+    is the fire's case: litter that a pass saw within burning_radius_m of a fire is left to it; what
+    is left over when the fire is out, a later pass will see.
     """
 
     zones: ZoneMap
@@ -37,8 +40,9 @@ class LitterRule:
 
     def findings(self, observations: Sequence[Observation]) -> list[Finding]:
         """Claims about the litter among the observations, in their order."""
+        fires = [o for o in observations if self._is_fire(o)]
         litter = (o for o in observations if o.class_name == "litter")
-        found = (self._finding(seen) for seen in litter)
+        found = (self._finding(seen) for seen in litter if not self._burns(seen, fires))
         return [finding for finding in found if finding is not None]
 
     def _finding(self, seen: Observation) -> Finding | None:
@@ -65,6 +69,22 @@ class LitterRule:
             },
         )
 
+    def _is_fire(self, seen: Observation) -> bool:
+        is_sure = seen_score(seen) >= self.settings.fire_enforce
+        return seen.class_name == "fire" and is_sure and seen.frames >= self.settings.fire_frames
+
+    def _burns(self, litter: Observation, fires: Sequence[Observation]) -> bool:
+        return any(
+            fire.mission_id == litter.mission_id
+            and _apart_m(fire, litter) <= self.settings.burning_radius_m
+            for fire in fires
+        )
+
     def _is_ignored(self, seen: Observation) -> bool:
         p = self.zones.probability_of("ignore", seen.place, seen.last_seen)
         return p >= self.settings.p_zone
+
+
+def _apart_m(a: Observation, b: Observation) -> float:
+    here, there = a.place, b.place
+    return float(distance_m(here.lat_deg, here.lon_deg, there.lat_deg, there.lon_deg))

@@ -40,6 +40,7 @@ class RuleSettings:
     litter_review: float = 0.25
     heap_m2: float = 0.5
     large_heap_m2: float = 2.0
+    burning_radius_m: float = 2.0  # litter this close to a fire of the same pass is what burns
     fire_enforce: float = 0.60
     fire_review: float = 0.25
     fire_frames: int = 3
