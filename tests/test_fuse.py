@@ -1,0 +1,225 @@
+"""Observations as lines in; incidents and tickets out, in every format."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers.command_line import Done, in_process
+from helpers.street_lines import CAR, LITTER, line, two_passes, write_grids, write_lines, write_zone
+from patrolvision.store.sql_store import open_store
+
+CaptureFixture = pytest.CaptureFixture[str]
+
+
+def fused(
+    capsys: CaptureFixture, folder: Path, records: list[Any], name: str = "a", *options: object
+) -> tuple[Done, str]:
+    """The answer to fusing these lines into the folder's database of that name, and its URL."""
+    url = f"sqlite:///{folder / name}.db"
+    file = write_lines(folder / f"{name}.jsonl", records)
+    zones, grids = write_zone(folder / "z.geojson"), write_grids(folder / "g.geojson")
+    done = in_process(capsys, "fuse", file, "--zones", zones, "--grids", grids, "--db", url,
+                      "--json", *options)  # fmt: skip
+    return done, url
+
+
+def digest(url: str) -> str:
+    store = open_store(url, create=False)
+    try:
+        return store.digest()
+    finally:
+        store.close()
+
+
+def listed(capsys: CaptureFixture, what: str, url: str) -> list[dict[str, Any]]:
+    done = in_process(capsys, what, "--db", url, "--format", "json")
+    assert done.rc == 0
+    return [json.loads(text) for text in done.out.splitlines()]
+
+
+def test_two_passes_over_a_heap_and_a_car_make_two_incidents_with_a_ticket_each(
+    tmp_path: Path, capsys: CaptureFixture
+) -> None:
+    done, url = fused(capsys, tmp_path, two_passes())
+    assert done.rc == 0, done.err
+    assert done.summary["read"] == done.summary["new_observations"] == 4
+    incidents = {i["category"]: i for i in listed(capsys, "incidents", url)}
+    assert sorted(incidents) == ["illegal_parking", "litter"]
+    for incident in incidents.values():
+        assert sorted(incident["mission_ids"]) == ["p1", "p2"]
+        assert incident["status"] == "existing"  # seen again by a later pass
+    assert incidents["illegal_parking"]["zone_id"] == "lane"
+    assert sorted(incidents["illegal_parking"]["observation_ids"]) == ["p1-1", "p2-1"]
+    tickets = {t["category"]: t for t in listed(capsys, "tickets", url)}
+    assert sorted(tickets) == ["illegal_parking", "litter"]
+    for category, place in (("illegal_parking", CAR), ("litter", LITTER)):
+        ticket = tickets[category]
+        assert ticket["incident_id"] == incidents[category]["incident_id"]
+        assert (ticket["unit_grid"], ticket["responsible_grid"]) == ("U-1", "R-1")
+        assert ticket["state"] == "reported"
+        assert [event["state"] for event in ticket["history"]] == ["reported"]
+        assert ticket["lat_deg"] == pytest.approx(place[0], abs=0.6 / 111_000)  # between the two
+        assert ticket["lon_deg"] == pytest.approx(place[1], abs=0.1 / 111_000)
+    assert tickets["illegal_parking"]["segment"] == "S-1"
+
+
+def test_a_car_outside_every_zone_is_no_incident(tmp_path: Path, capsys: CaptureFixture) -> None:
+    away = [line("x", "p1", "car", "08:00", lat_deg=CAR[0] + 0.01)]
+    done, url = fused(capsys, tmp_path, away)
+    assert done.rc == 0
+    assert len(listed(capsys, "observations", url)) == 1
+    assert listed(capsys, "incidents", url) == listed(capsys, "tickets", url) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_shuffled_and_repeated_lines_end_in_the_same_state(
+    seed: int, tmp_path: Path, capsys: CaptureFixture
+) -> None:
+    _, plain = fused(capsys, tmp_path, two_passes(), "plain")
+    mixed = two_passes() * 3
+    random.Random(seed).shuffle(mixed)
+    done, url = fused(capsys, tmp_path, mixed, "mixed")
+    assert done.rc == 0
+    assert digest(url) == digest(plain)
+    again, _ = fused(capsys, tmp_path, mixed, "mixed")
+    assert again.summary["new_observations"] == 0
+    assert (again.summary["changed_incidents"], again.summary["changed_tickets"]) == (0, 0)
+    assert digest(url) == digest(plain)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["in order", "the later pass first"])
+def test_passes_that_come_one_by_one_end_where_all_at_once_ends(
+    order: tuple[int, int], tmp_path: Path, capsys: CaptureFixture
+) -> None:
+    """But for names, which an incident keeps from the first pass that told of it."""
+    _, whole = fused(capsys, tmp_path, two_passes(), "whole")
+    passes = [two_passes()[:2], two_passes()[2:]]
+    for number in order:
+        done, url = fused(capsys, tmp_path, passes[number], "parts")
+        assert done.rc == 0
+    for what, names in (
+        ("observations", ()),
+        ("incidents", ("incident_id",)),
+        ("tickets", ("ticket_id", "incident_id", "history")),
+    ):
+        assert without(listed(capsys, what, url), names) == without(
+            listed(capsys, what, whole), names
+        )
+
+
+def without(records: list[dict[str, Any]], names: tuple[str, ...]) -> list[str]:
+    """The records less some fields, in an order that needs no names."""
+    return sorted(
+        json.dumps({k: v for k, v in record.items() if k not in names}) for record in records
+    )
+
+
+def test_a_look_that_misses_the_heap_twice_removes_it(
+    tmp_path: Path, capsys: CaptureFixture
+) -> None:
+    (lat, lon), d = LITTER, 0.0002
+    ring = [[lon - d, lat - d], [lon + d, lat - d], [lon + d, lat + d], [lon - d, lat + d]]
+    looks = [
+        {"id": f"look{hour}", "mission_id": f"q{hour}", "start": f"2026-05-04T{hour}:00:00+08:00",
+         "end": f"2026-05-04T{hour}:00:05+08:00", "classes": ["litter"], "polygon": ring,
+         "detection_probability": 0.95}
+        for hour in range(10, 18)
+    ]  # fmt: skip
+    coverage = write_lines(tmp_path / "looks.jsonl", looks)
+    done, url = fused(capsys, tmp_path, two_passes(), "a", "--coverage", coverage)
+    assert done.rc == 0, done.err
+    status = {i["category"]: i["status"] for i in listed(capsys, "incidents", url)}
+    assert status == {"litter": "removed", "illegal_parking": "existing"}
+
+
+BAD_LINES: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "no JSON": ('{"id": "x", ', ("not JSON",)),
+    "a list": ("[1]", ("JSON object",)),
+    "a latitude beyond the pole": (line("x", "p", "car", "08:00", lat_deg=91), ("'x'", "lat_deg")),
+    "no longitude": ({k: v for k, v in line("x", "p", "car", "08:00").items() if k != "lon_deg"},
+                     ("'x'", "lon_deg", "missing")),
+    "no fix": (line("x", "p", "car", "08:00", lat_deg=0.0, lon_deg=0.0), ("'x'", "no fix")),
+    "no error at all": (line("x", "p", "car", "08:00", cov_en_m2=[[0, 0], [0, 0]]),
+                        ("'x'", "cov_en_m2")),
+    "an error that is none": (line("x", "p", "car", "08:00", cov_en_m2=[[1, 2], [2, 1]]),
+                              ("'x'", "cov_en_m2", "positive")),
+    "a confidence of 2": (line("x", "p", "car", "08:00", confidence=2), ("'x'", "confidence")),
+    "the end before the start": (
+        line("x", "p", "car", "08:00", last_seen="2026-05-04T07:00:00+08:00"), ("last_seen",)),
+    "a time without offset": (line("x", "p", "car", "08:00", first_seen="2026-05-04T08:00:00"),
+                              ("first_seen", "offset")),
+    "the year 2999": (line("x", "p", "car", "08:00", last_seen="2999-01-01T00:00:00+00:00"),
+                      ("last_seen", "now")),
+    "a class nobody knows": (line("x", "p", "cat", "08:00"), ("class", "cat")),
+    "no frame": (line("x", "p", "car", "08:00", frames=0), ("frames",)),
+    "not a number": (line("x", "p", "car", "08:00", lat_deg=float("nan")), ("lat_deg",)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", BAD_LINES)
+def test_a_bad_line_is_named_with_its_field_and_the_rest_goes_on(
+    fault: str, tmp_path: Path, capsys: CaptureFixture
+) -> None:
+    bad, fragments = BAD_LINES[fault]
+    good = two_passes()
+    done, url = fused(capsys, tmp_path, [*good[:2], bad, *good[2:]])
+    assert done.rc == 3
+    (complaint,) = done.complaints
+    assert f"{tmp_path / 'a.jsonl'}:3: " in complaint
+    assert [f for f in fragments if f not in complaint] == []
+    (failure,) = done.summary["failed"]
+    assert complaint == f"patrolvision: {failure['item']}: {failure['error']}"
+    assert len(listed(capsys, "observations", url)) == 4
+    assert len(listed(capsys, "tickets", url)) == 2
+
+
+def test_observations_that_are_not_there_are_a_wrong_call(
+    tmp_path: Path, capsys: CaptureFixture
+) -> None:
+    done = in_process(capsys, "fuse", tmp_path / "no.jsonl", "--db", f"sqlite:///{tmp_path}/a.db")
+    assert done.rc == 2
+    assert "no.jsonl" in done.err
+    assert not (tmp_path / "a.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("what", "identity", "rows"), [("observations", "id", 4), ("incidents", "incident_id", 2),
+                                   ("tickets", "ticket_id", 2)],
+)  # fmt: skip
+def test_what_is_stored_is_the_same_in_every_format(
+    what: str, identity: str, rows: int, tmp_path: Path, capsys: CaptureFixture
+) -> None:
+    _, url = fused(capsys, tmp_path, two_passes())
+    as_json = listed(capsys, what, url)
+    assert len(as_json) == rows
+    geojson = json.loads(in_process(capsys, what, "--db", url, "--format", "geojson").out)
+    assert geojson["type"] == "FeatureCollection"
+    for record, feature in zip(as_json, geojson["features"], strict=True):
+        assert feature["id"] == feature["properties"][identity] == record[identity]
+        assert feature["geometry"]["coordinates"] == [record["lon_deg"], record["lat_deg"]]
+    text = in_process(capsys, what, "--db", url, "--format", "csv").out
+    for record, row in zip(as_json, csv.DictReader(io.StringIO(text, newline="")), strict=True):
+        assert row[identity] == record[identity]
+        assert float(row["lat_deg"]) == record["lat_deg"]
+    table = in_process(capsys, what, "--db", url).out
+    assert f"{rows} {what}" in table
+    assert all(f"{record['lat_deg']:.6f}" in table for record in as_json)
+
+
+def test_an_empty_database_lists_nothing_in_every_format(
+    tmp_path: Path, capsys: CaptureFixture
+) -> None:
+    _, url = fused(capsys, tmp_path, [])
+    for what in ("observations", "incidents", "tickets"):
+        assert listed(capsys, what, url) == []
+        geojson = json.loads(in_process(capsys, what, "--db", url, "--format", "geojson").out)
+        assert geojson == {"type": "FeatureCollection", "features": []}
+        assert in_process(capsys, what, "--db", url, "--format", "csv").rc == 0
+        assert f"0 {what}" in in_process(capsys, what, "--db", url).out
