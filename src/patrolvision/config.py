@@ -163,6 +163,16 @@ class StreamEntry(_Frozen):
 
     _aware = field_validator("started_at")(MissionEntry._aware.__func__)  # type: ignore[attr-defined]
 
+    @field_validator("telemetry_timezone")
+    @classmethod
+    def _known_timezone(cls, name: str | None) -> str | None:
+        return None if name is None else Settings._known_timezone(name)
+
+    @property
+    def is_network(self) -> bool:
+        """Whether the url is an address; else it is a file, played at its own pace."""
+        return "://" in self.url
+
 
 class WatchFile(_Frozen):
     """A watch file: [settings] as of the command line, and one [[source]] per stream."""
@@ -172,6 +182,15 @@ class WatchFile(_Frozen):
     reconnect_min_s: PositiveFloat = 0.5
     reconnect_max_s: PositiveFloat = 30.0
     report_every_s: PositiveFloat = 10.0
+    stall_s: PositiveFloat = 8.0  # a connection without a good picture for so long is given up
+
+    @model_validator(mode="after")
+    def _unique_ids(self) -> WatchFile:
+        ids = [entry.id for entry in self.source]
+        twice = next((id for id in ids if ids.count(id) > 1), None)
+        if twice is not None:
+            raise ValueError(f"source id {twice!r} is given twice")
+        return self
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -213,7 +232,7 @@ def load_watch(path: Path) -> WatchFile:
     folder = path.parent
 
     def resolved(entry: StreamEntry) -> StreamEntry:
-        url = entry.url if "://" in entry.url else str(folder / entry.url)
+        url = entry.url if entry.is_network else str(folder / entry.url)
         paths = {
             name: folder / value
             for name in ("camera", "telemetry")

@@ -8,121 +8,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from types import FrameType
 from typing import Any
 
 from patrolvision import wiring
-from patrolvision.config import StreamEntry, WatchFile, load_watch
+from patrolvision.config import WatchFile, load_watch
 from patrolvision.deliver import check_writable
-from patrolvision.errors import EXIT_OK, EXIT_SOME_ITEMS_FAILED, ItemError, PatrolVisionError
-from patrolvision.pipeline import Judged, Seen, Stages, followed, settle
-from patrolvision.ports import Detector
-from patrolvision.rules.rulebook import Rulebook
-from patrolvision.sources.stream import Session
-from patrolvision.store.sql_store import SqlStore
-from patrolvision.tickets.grids import GridIndex
-from patrolvision.types import Camera, Mission, Ticket
+from patrolvision.errors import EXIT_OK, EXIT_SOME_ITEMS_FAILED
+from patrolvision.follower import Follower, Say, Shared
 
-log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class StreamStatus:
-    """How one stream is doing; health is the age of its newest analysed frame."""
-
-    stream_id: str
-    sessions: int = 0
-    read: int = 0
-    analysed: int = 0
-    without_pose: int = 0
-    skipped: dict[str, int] = field(default_factory=dict)
-    observations: int = 0
-    newest_frame_at: datetime | None = None
-    error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Shared:
-    file: WatchFile
-    detector: Detector
-    rules: Rulebook
-    grids: GridIndex | None
-    store: SqlStore
-    stop: threading.Event
-    say: Callable[[str], None]
-
-
-def _stages(entry: StreamEntry, session: Session, camera: Camera | None, shared: _Shared) -> Stages:
-    settings = shared.file.settings
-    release = shared.detector.release
-    mission = Mission(id=session.mission_id, media=entry.url, stream_id=entry.id)
-    return Stages(
-        detector=wiring.detector_for(shared.detector, camera, settings),
-        tracker=wiring.tracker(release),
-        book=wiring.book(mission, camera, release),
-        rules=shared.rules,
-        keeper=wiring.keeper(settings, release),
-    )
-
-
-def _watch_one(entry: StreamEntry, shared: _Shared, status: StreamStatus) -> None:
-    camera = wiring.camera(entry.camera)
-    stream = wiring.stream(entry, camera, shared.file, shared.stop)
-    for session in stream.sessions():
-        status.sessions += 1
-        shared.say(f"{entry.id}: connected (session {status.sessions})")
-
-        def on_seen(seen: Seen) -> None:
-            status.newest_frame_at = seen.frame.captured_at
-
-        stages = _stages(entry, session, camera, shared)
-        for judged in followed(session.frames(), stages, on_seen=on_seen):
-            _settle(judged, shared, status)
-        counts = session.counts()
-        status.read += counts.read
-        status.analysed += counts.analysed
-        status.without_pose += counts.without_pose
-        for reason, number in counts.skipped.items():
-            status.skipped[reason] = status.skipped.get(reason, 0) + number
-
-
-def _settle(judged: Judged, shared: _Shared, status: StreamStatus) -> None:
-    with shared.store.transaction() as transaction:
-        settled = settle(transaction, judged, grids=shared.grids)
-    status.observations += len(judged.observations)
-    for ticket in settled.raised:
-        shared.say(_spoken(ticket))
-
-
-def _spoken(ticket: Ticket) -> str:
-    place = ticket.place
-    return (
-        f"ticket {ticket.id}: {ticket.category} ({ticket.priority}) at "
-        f"{place.lat_deg:.6f}, {place.lon_deg:.6f} ± {place.sigma_m:.1f} m, "
-        f"grid {ticket.grid.unit_grid or '–'}"
-    )
-
-
-def _guarded(entry: StreamEntry, shared: _Shared, status: StreamStatus) -> None:
-    """Follow one stream; whatever breaks it is logged and ends this stream alone."""
-    try:
-        _watch_one(entry, shared, status)
-    except ItemError as error:
-        status.error = str(error)
-    except PatrolVisionError as error:
-        status.error = str(error)
-        shared.stop.set()
-    except Exception as error:  # the door of a thread: nobody above could hear it
-        log.exception("%s: stream ended", entry.id)
-        status.error = f"{entry.id}: {error}"
+POLL_S = 0.2
 
 
 @contextmanager
@@ -144,52 +45,63 @@ def _signals(stop: threading.Event) -> Iterator[None]:
 
 
 def watch(
-    file: WatchFile, *, stop: threading.Event, say: Callable[[str], None] = lambda line: None
+    file: WatchFile, *, stop: threading.Event, say: Say = lambda line: None
 ) -> dict[str, Any]:
-    """Follow all streams until they end or stop is set; the summary, JSON-ready."""
+    """Follow all streams until they end or stop is set; the summary, JSON-ready.
+
+    say is told of connections, tickets as they are raised, and every report_every_s how each
+    stream is doing. CallError when the settings are wrong, or nothing can be written any more.
+    """
     settings = file.settings
     check_writable(settings.out)
-    shared = _Shared(
-        file=file,
-        detector=wiring.detector(settings),
-        rules=wiring.rulebook(settings.zones, settings),
-        grids=wiring.grids(settings.grids),
-        store=wiring.store(settings.database_url),
-        stop=stop,
-        say=say,
-    )
-    statuses = [StreamStatus(entry.id) for entry in file.source]
-    threads = [
-        threading.Thread(target=_guarded, args=(entry, shared, status), name=entry.id)
-        for entry, status in zip(file.source, statuses, strict=True)
-    ]
-    for thread in threads:
-        thread.start()
-    while any(thread.is_alive() for thread in threads):
-        if stop.wait(0.2):
-            break
-    for thread in threads:
-        thread.join()
-    counts = shared.store.counts()
-    shared.detector.close()
-    shared.store.close()
+    rules = wiring.rulebook(settings.zones, settings)
+    grids = wiring.grids(settings.grids)
+    cameras = [wiring.camera(entry.camera) for entry in file.source]
+    with closing(wiring.store(settings.database_url)) as store:
+        with closing(wiring.detector(settings)) as detector:
+            shared = Shared(file, detector, rules, grids, store, stop, say)
+            followers = [
+                Follower(entry, camera, shared)
+                for entry, camera in zip(file.source, cameras, strict=True)
+            ]
+            _follow_all(followers, shared)
+        for follower in followers:
+            if follower.fatal is not None:
+                raise follower.fatal
+        counts = store.counts()
     return {
-        "streams": [_told(status) for status in statuses],
+        "streams": [follower.told() for follower in followers],
         "incidents": counts["incidents"],
         "tickets": counts["tickets"],
-        "failed": [{"item": s.stream_id, "error": s.error} for s in statuses if s.error],
+        "failed": [{"item": f.entry.id, "error": f.error} for f in followers if f.error],
     }
 
 
-def _told(status: StreamStatus) -> dict[str, Any]:
-    return {
-        "stream_id": status.stream_id,
-        "sessions": status.sessions,
-        "frames": {"read": status.read, "analysed": status.analysed, "skipped": status.skipped,
-                   "without_pose": status.without_pose},
-        "observations": status.observations,
-        "newest_frame_at": status.newest_frame_at and status.newest_frame_at.isoformat(),
-    }  # fmt: skip
+def _follow_all(followers: Sequence[Follower], shared: Shared) -> None:
+    """Run a thread per stream until all have ended; report on them at intervals."""
+    threads = [threading.Thread(target=f.run, name=f.entry.id) for f in followers]
+    for thread in threads:
+        thread.start()
+    report_at = time.monotonic() + shared.file.report_every_s
+    while any(thread.is_alive() for thread in threads) and not shared.stop.wait(POLL_S):
+        if time.monotonic() >= report_at:
+            report_at = time.monotonic() + shared.file.report_every_s
+            for follower in followers:
+                shared.say(follower.line())
+    for thread in threads:
+        thread.join()
+
+
+def _print(summary: dict[str, Any]) -> None:
+    for told in summary["streams"]:
+        frames = told["frames"]
+        skipped = ", ".join(f"{n} {reason}" for reason, n in sorted(frames["skipped"].items()))
+        sys.stdout.write(
+            f"{told['stream_id']}: {told['sessions']} sessions, {frames['read']} frames read = "
+            f"{frames['analysed']} analysed + skipped ({skipped or 'none'}), "
+            f"{told['observations']} observations, {told['tickets_raised']} tickets raised\n"
+        )
+    sys.stdout.write(f"{summary['incidents']} incidents, {summary['tickets']} tickets\n")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -205,13 +117,7 @@ def main(args: argparse.Namespace) -> int:
     for failure in summary["failed"]:
         sys.stderr.write(f"patrolvision: {failure['error']}\n")
     if args.json:
-        sys.stdout.write(json.dumps(summary) + "\n")
+        sys.stdout.write(json.dumps(summary, ensure_ascii=False) + "\n")
     else:
-        for told in summary["streams"]:
-            frames = told["frames"]
-            sys.stdout.write(
-                f"{told['stream_id']}: {told['sessions']} sessions, {frames['read']} frames read, "
-                f"{frames['analysed']} analysed, {told['observations']} observations\n"
-            )
-        sys.stdout.write(f"{summary['incidents']} incidents, {summary['tickets']} tickets\n")
+        _print(summary)
     return EXIT_SOME_ITEMS_FAILED if summary["failed"] else EXIT_OK

@@ -7,13 +7,15 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from patrolvision.config import Settings, StreamEntry, WatchFile
 from patrolvision.errors import ConfigError, ModelError
-from patrolvision.types import Camera, Detections, Frame, Lens, Mission, ModelRelease
+from patrolvision.types import Camera, Detections, Frame, Lens, Mission, ModelRelease, Pose
 
 if TYPE_CHECKING:
     from patrolvision.evidence.annotated import AnnotatedClip
@@ -21,13 +23,13 @@ if TYPE_CHECKING:
     from patrolvision.observe import TrackBook
     from patrolvision.ports import Detector, Executor, FrameSource, Tracker
     from patrolvision.rules.rulebook import Rulebook
-    from patrolvision.sources.stream import Stream
-    from patrolvision.sources.sync import PoseTrack
+    from patrolvision.sources.sessions import Stream
     from patrolvision.store.sql_store import SqlStore
     from patrolvision.tickets.grids import GridIndex
 
 # Frames of an unknown camera have no pose, so that nothing is ever located through this one.
 UNKNOWN_CAMERA = Camera("unknown", "car", Lens(1, 1, 1.0, 1.0, 0.5, 0.5))
+LIVE_SIGMA_TIME_S = 0.3  # of a live picture dated by the clock when it arrives
 
 
 def release(settings: Settings) -> ModelRelease:
@@ -109,32 +111,66 @@ def recording(mission: Mission, seen_by: Camera | None, settings: Settings) -> F
 def stream(
     entry: StreamEntry, seen_by: Camera | None, file: WatchFile, stop: threading.Event
 ) -> Stream:
-    """One live stream with its telemetry, where it has one."""
-    from patrolvision.sources.stream import Stream, StreamSettings
+    """One live stream, not yet connected; TelemetryError for telemetry that cannot be read."""
+    from patrolvision.sources.sessions import Backoff, Stream
 
+    opener = _address(entry, seen_by, file) if entry.is_network else _played(entry, seen_by, file)
     return Stream(
         entry.id,
-        entry.url,
-        poses=_poses(entry, seen_by, file.settings),
-        started_at=entry.started_at,
-        settings=StreamSettings(
-            analysis_fps=file.settings.analysis_fps,
-            reconnect_min_s=file.reconnect_min_s,
-            reconnect_max_s=file.reconnect_max_s,
-            loop=entry.loop,
-        ),
-        stop=stop,
+        opener,
+        stop,
+        is_network=entry.is_network,
+        loop=entry.loop,
+        backoff=Backoff(file.reconnect_min_s, file.reconnect_max_s),
     )
 
 
-def _poses(entry: StreamEntry, seen_by: Camera | None, settings: Settings) -> PoseTrack | None:
-    if entry.telemetry is None or seen_by is None:
-        return None
-    from patrolvision.sources.sync import PoseTrack
+def _played(
+    entry: StreamEntry, seen_by: Camera | None, file: WatchFile
+) -> Callable[[], FrameSource]:
+    """A file as batch opens it, telemetry beside and inside it included."""
+    mission = Mission(
+        id=entry.id,
+        media=entry.url,
+        stream_id=entry.id,
+        telemetry=entry.telemetry,
+        started_at=entry.started_at,
+        telemetry_timezone=entry.telemetry_timezone,
+    )
+    return partial(recording, mission, seen_by, file.settings)
+
+
+def _address(
+    entry: StreamEntry, seen_by: Camera | None, file: WatchFile
+) -> Callable[[], FrameSource]:
+    from patrolvision.sources.stream import open_stream
+
+    return partial(
+        open_stream,
+        entry.url,
+        stream_id=entry.id,
+        pose_at=_poses(entry, seen_by, file.settings),
+        started_at=entry.started_at,
+        analysis_fps=file.settings.analysis_fps,
+        stall_s=file.stall_s,
+        lens_wh=None if seen_by is None else (seen_by.lens.width, seen_by.lens.height),
+    )
+
+
+def _poses(
+    entry: StreamEntry, seen_by: Camera | None, settings: Settings
+) -> Callable[[datetime, float], Pose | str]:
+    if entry.telemetry is None:
+        return lambda at, time_s: "no telemetry"
+    if seen_by is None:
+        return lambda at, time_s: "no camera"
+    from patrolvision.sources.sync import PoseTrack, SyncSettings
     from patrolvision.sources.telemetry import read_telemetry
 
     zone = ZoneInfo(entry.telemetry_timezone or settings.timezone)
-    return PoseTrack(read_telemetry(entry.telemetry, timezone=zone), seen_by)
+    sync = SyncSettings() if entry.started_at else SyncSettings(sigma_time_s=LIVE_SIGMA_TIME_S)
+    log = read_telemetry(entry.telemetry, timezone=zone)
+    return PoseTrack(log, seen_by, settings=sync).pose_at
 
 
 def tracker(chosen: ModelRelease) -> Tracker:
@@ -215,12 +251,23 @@ def safe_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", text).lstrip(".") or "mission"
 
 
-def rulebook(zones: Path | None, settings: Settings) -> Rulebook:
-    """The three hazards' rules over a zones file; ConfigError names the zone and field at fault."""
-    from patrolvision.rules.rulebook import Rulebook
-    from patrolvision.rules.zones import load_zones
+def rulebook(
+    zones: Path | None, settings: Settings, failed: dict[str, str] | None = None
+) -> Rulebook:
+    """The three hazards' rules over a zones file; ConfigError names the zone and field at fault.
 
-    return Rulebook(None if zones is None else load_zones(zones, settings.timezone))
+    With `failed` given, a bad zone goes into it under its name and the others hold.
+    """
+    from patrolvision.rules.rulebook import Rulebook
+    from patrolvision.rules.zones import load_zones, read_zones
+
+    if zones is None:
+        return Rulebook()
+    if failed is None:
+        return Rulebook(load_zones(zones, settings.timezone))
+    zone_map, problems = read_zones(zones, settings.timezone)
+    failed.update({f"{zones} ({k})": problem for k, problem in enumerate(problems, 1)})
+    return Rulebook(zone_map)
 
 
 def grids(path: Path | None) -> GridIndex | None:

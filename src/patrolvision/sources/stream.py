@@ -1,233 +1,236 @@
-"""Live streams: an RTSP camera, or a file played at its own pace, until told to stop.
+"""One connection to a live address (RTSP over TCP, or whatever FFmpeg opens) as a FrameSource.
 
-A stream is a sequence of sessions, one per connection. A reader thread decodes as fast as pictures
-come and keeps only the newest; whoever analyses takes that one, so that a slow detector makes the
-picture rate fall, never the delay grow. What was overwritten is counted.
+A live source never waits for ever: the connection, each packet and each good picture have their
+time, and what exceeds it is a MediaError, upon which sessions.Stream connects anew.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
+import heapq
 import time
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import av
+import av.error
 
 from patrolvision.errors import MediaError
-from patrolvision.sources.sync import PoseTrack
-from patrolvision.types import Frame, FrameCounts
-
-log = logging.getLogger(__name__)
+from patrolvision.sources.video import PoseAt, next_due, upright
+from patrolvision.types import Frame, FrameCounts, Pose
 
 OPEN_TIMEOUT_S = 8.0
-READ_TIMEOUT_S = 8.0
-STEADY_S = 5.0  # a session that lasted so long resets the back-off
+_ASPECT_TOLERANCE = 0.01
+_MOST_REORDERED = 4  # pictures held back at most
 
 
-@dataclass(frozen=True, slots=True)
-class StreamSettings:
-    """How a stream is played and how its loss is answered."""
-
-    analysis_fps: float | None = 5.0
-    reconnect_min_s: float = 0.5
-    reconnect_max_s: float = 30.0
-    loop: bool = False  # of a file: begin again at its end
+def without_secrets(url: str) -> str:
+    """The address as it may be shown and kept: without user, password and query."""
+    parts = urlsplit(url)
+    if not parts.scheme:
+        return url
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-class Newest:
-    """Room for one frame between reader and analysis: the newest wins."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._frame: Frame | None = None
-        self._is_over = False
-        self.overwritten = 0
-
-    def put(self, frame: Frame) -> None:
-        """Offer a frame in the place of whatever nobody has taken."""
-        with self._changed:
-            self.overwritten += self._frame is not None
-            self._frame = frame
-            self._changed.notify()
-
-    def end(self) -> None:
-        """Nothing more will come."""
-        with self._changed:
-            self._is_over = True
-            self._changed.notify()
-
-    def take(self) -> Frame | None:
-        """The newest frame, when there is one; None when nothing more will come."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._frame is not None or self._is_over)
-            frame, self._frame = self._frame, None
-            return frame
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
-class Session:
-    """One connection: its frames, newest first come, and what became of the others."""
+def open_stream(
+    url: str,
+    *,
+    stream_id: str,
+    pose_at: PoseAt,
+    started_at: datetime | None = None,
+    analysis_fps: float | None = None,
+    stall_s: float = 8.0,
+    lens_wh: tuple[int, int] | None = None,
+    clock: Callable[[], datetime] = _now,
+) -> StreamSource:
+    """A connected stream; MediaError, without its secrets, if there is none within 8 s.
 
-    def __init__(self, stream_id: str, number: int, started_at: datetime) -> None:
-        self.stream_id = stream_id
-        self.number = number
-        self.started_at = started_at
-        self.newest = Newest()
-        self.read = 0
-        self.delivered = 0
-        self.without_pose = 0
-        self.skipped: Counter[str] = Counter()
-        self.pose_problems: Counter[str] = Counter()
-        self.last_frame_at: datetime | None = None
-        self.is_abandoned = False
-
-    @property
-    def mission_id(self) -> str:
-        """A session is a mission: the same playing of the same stream has the same id."""
-        return f"{self.stream_id}-{self.started_at:%Y%m%dT%H%M%SZ}-{self.number}"
-
-    def frames(self) -> Iterator[Frame]:
-        """The frames to analyse until the connection ends."""
-        while (frame := self.newest.take()) is not None:
-            self.delivered += 1
-            self.last_frame_at = frame.captured_at
-            yield frame
-
-    def counts(self) -> FrameCounts:
-        """What became of every frame; exact once the session is over."""
-        delivered = self.delivered
-        skipped = dict(self.skipped)
-        late = self.read - delivered - sum(skipped.values())
-        if late:
-            skipped["superseded"] = late
-        return FrameCounts(
-            self.read, delivered, skipped, self.without_pose, dict(self.pose_problems)
-        )
+    started_at is the instant of the first picture; None: the clock when it is decoded. A picture
+    whose aspect ratio is not that of lens_wh is not given a pose. stall_s is how long the stream
+    may bring no good picture.
+    """
+    shown = without_secrets(url)
+    options = {"fpsprobesize": "0"}  # else a slow stream is probed for many seconds of pictures
+    if url.startswith("rtsp"):
+        options["rtsp_transport"] = "tcp"
+    try:
+        container = av.open(url, options=options, timeout=(OPEN_TIMEOUT_S, stall_s))
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise MediaError(f"{shown}: the stream cannot be opened ({_reason(error)})") from error
+    if not container.streams.video:
+        container.close()
+        raise MediaError(f"{shown}: has no video stream")
+    return StreamSource(
+        container, shown, stream_id, pose_at, started_at, analysis_fps, stall_s, lens_wh, clock
+    )
 
 
-class Stream:
-    """One address, reconnected for as long as nobody stops it."""
+class StreamSource:
+    """One connection as a FrameSource; opened by open_stream, used up by one call of frames."""
 
     def __init__(
         self,
+        container: Any,
+        shown: str,
         stream_id: str,
-        url: str,
-        *,
-        poses: PoseTrack | None = None,
-        started_at: datetime | None = None,
-        settings: StreamSettings | None = None,
-        stop: threading.Event | None = None,
+        pose_at: PoseAt,
+        started_at: datetime | None,
+        analysis_fps: float | None,
+        stall_s: float,
+        lens_wh: tuple[int, int] | None,
+        clock: Callable[[], datetime],
     ) -> None:
-        self.stream_id = stream_id
-        self.url = url
-        self._poses = poses
-        self._started_at = started_at
-        self._settings = settings or StreamSettings()
-        self._stop = stop or threading.Event()
-        self.is_network = "://" in url
-        self.reconnects = 0
+        self._container, self._shown, self._stream_id = container, shown, stream_id
+        self._pose_at, self._lens_wh, self._clock = pose_at, lens_wh, clock
+        self._analysis_fps, self._stall_s = analysis_fps, stall_s
+        self.started_at = started_at
+        self._read = self._analysed = self._without_pose = 0
+        self._skipped: Counter[str] = Counter()
+        self._pose_problems: Counter[str] = Counter()
+        self._good_at = time.monotonic()
+        self._reorder = 0
 
-    def sessions(self) -> Iterator[Session]:
-        """Session after session. A network stream comes back after every loss; a file ends.
+    @property
+    def duration_s(self) -> float | None:
+        """None: nobody knows how long it will last."""
+        return None
 
-        Raises MediaError for a file that cannot be opened; a network address is tried for ever,
-        with growing pauses.
-        """
-        pause_s = self._settings.reconnect_min_s
-        number = 0
-        while not self._stop.is_set():
-            try:
-                container = self._open()
-            except MediaError as error:
-                if not self.is_network:
-                    raise
-                log.warning("%s; next try in %.1f s", error, pause_s)
-                self._stop.wait(pause_s)
-                pause_s = min(pause_s * 2, self._settings.reconnect_max_s)
-                continue
-            session = Session(self.stream_id, number, self._started_at or datetime.now(UTC))
-            began = time.monotonic()
-            reader = threading.Thread(
-                target=self._read, args=(container, session), name=f"read-{self.stream_id}"
-            )
-            reader.start()
-            try:
-                yield session
-            finally:
-                session.is_abandoned = True
-                session.newest.end()
-                reader.join()
-            number += 1
-            if not self.is_network and not self._settings.loop:
-                return
-            if time.monotonic() - began >= STEADY_S:
-                pause_s = self._settings.reconnect_min_s
-            if self.is_network and not self._stop.is_set():
-                self.reconnects += 1
-                log.warning("%s: connection lost; next try in %.1f s", self.stream_id, pause_s)
-                self._stop.wait(pause_s)
-                pause_s = min(pause_s * 2, self._settings.reconnect_max_s)
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """Width and height as the stream announces them."""
+        stream = self._container.streams.video[0]
+        return stream.width, stream.height
 
-    def _open(self) -> Any:
-        options = {"rtsp_transport": "tcp"} if self.url.startswith("rtsp") else {}
-        shown = self.url.rsplit("@", 1)[-1]  # never a password in a message
-        try:
-            container = av.open(self.url, options=options, timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S))
-        except (av.FFmpegError, OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise MediaError(f"{shown}: the stream cannot be opened ({reason})") from error
-        if not container.streams.video:
-            container.close()
-            raise MediaError(f"{shown}: has no video stream")
-        return container
-
-    def _read(self, container: Any, session: Session) -> None:
-        """Decode until the connection ends or somebody stops; runs in its own thread."""
-        try:
-            self._decode(container, session)
-        except (av.FFmpegError, OSError) as error:
-            log.warning("%s: %s", self.stream_id, error)
-        finally:
-            session.newest.end()
-            container.close()
-
-    def _decode(self, container: Any, session: Session) -> None:
-        first_s: float | None = None
-        next_s = 0.0
-        began = time.monotonic()
-        for picture in container.decode(video=0):
-            if self._stop.is_set() or session.is_abandoned:
-                return
-            session.read += 1
-            if picture.time is None:
-                session.skipped["no timestamp"] += 1
-                continue
-            first_s = picture.time if first_s is None else first_s
-            at_s = picture.time - first_s
-            if not self.is_network:
-                self._stop.wait(max(0.0, began + at_s - time.monotonic()))
-            if self._settings.analysis_fps and at_s + 1e-6 < next_s:
-                session.skipped["rate"] += 1
-                continue
-            if self._settings.analysis_fps:
-                next_s = max(next_s, at_s) + 1.0 / self._settings.analysis_fps
-            session.newest.put(self._frame(picture, at_s, session))
-
-    def _frame(self, picture: Any, at_s: float, session: Session) -> Frame:
-        captured_at = session.started_at + timedelta(seconds=at_s)
-        pose = "no telemetry" if self._poses is None else self._poses.pose_at(captured_at, at_s)
-        if isinstance(pose, str):
-            session.without_pose += 1
-            session.pose_problems[pose] += 1
-        return Frame(
-            stream_id=session.stream_id,
-            index=session.read - 1,
-            captured_at=captured_at,
-            image=picture.to_ndarray(format="bgr24"),
-            pose=None if isinstance(pose, str) else pose,
-            media=self.url,
+    def counts(self) -> FrameCounts:
+        """What became of every frame read so far."""
+        return FrameCounts(
+            self._read,
+            self._analysed,
+            dict(self._skipped),
+            self._without_pose,
+            dict(self._pose_problems),
         )
+
+    def frames(self) -> Iterator[Frame]:
+        """The frames to analyse until the other side ends; MediaError when the connection breaks.
+
+        A time stamp that goes back, or leaps by more than stall_s, is not believed: its frame is
+        skipped, and when nothing else comes for stall_s, the stream counts as stalled.
+        """
+        zero_s: float | None = None
+        last_s, due_s = -1.0, 0.0
+        for picture, stamp_s in self._stamped():
+            zero_s = self._zero_s(stamp_s) if zero_s is None else zero_s
+            at_s = stamp_s - zero_s
+            if not last_s < at_s <= max(last_s, 0.0) + self._stall_s:
+                self._reorder = min(self._reorder + 1, _MOST_REORDERED)
+                self._skip("time stamp leaps")
+                continue
+            last_s, self._good_at = at_s, time.monotonic()
+            if at_s < due_s:
+                self._skip("rate")
+                continue
+            due_s = next_due(at_s, self._analysis_fps)
+            yield self._frame(picture, at_s)
+
+    def close(self) -> None:
+        """Release the connection; may be called more than once, by the thread that reads."""
+        self._container.close()
+
+    def _skip(self, reason: str) -> None:
+        self._read += 1
+        self._skipped[reason] += 1
+
+    def _zero_s(self, first_s: float) -> float:
+        """The stream's own beginning where it tells of one close by, else its first picture."""
+        video = self._container.streams.video[0]
+        start_s = first_s if video.start_time is None else float(video.start_time * video.time_base)
+        return start_s if 0.0 <= first_s - start_s <= self._stall_s else first_s
+
+    def _stamped(self) -> Iterator[tuple[Any, float]]:
+        """Pictures in order, each with the least time stamp at hand.
+
+        Some servers stamp pictures in the order of decoding, so that with B-frames the stamps come
+        permuted. Once that shows, as many pictures are held back as the stamps are out of order.
+        """
+        held: deque[Any] = deque()
+        stamps: list[float] = []
+        try:
+            for picture in self._pictures():
+                if picture.time is None:
+                    self._skip("no timestamp")
+                    continue
+                held.append(picture)
+                heapq.heappush(stamps, picture.time)
+                if len(held) > self._reorder:
+                    yield held.popleft(), heapq.heappop(stamps)
+            while held:
+                yield held.popleft(), heapq.heappop(stamps)
+        finally:
+            for _ in held:
+                self._skip("lost with the connection")
+
+    def _pictures(self) -> Iterator[Any]:
+        """Good pictures of the first video stream; packets of sound keep no stream alive."""
+        video = self._container.streams.video[0]
+        video.thread_type = "SLICE"  # threads by frame would hold each picture back by several
+        self._good_at = time.monotonic()
+        try:
+            for packet in self._container.demux():
+                if packet.stream_index == video.index:
+                    yield from self._decoded(packet)
+                if time.monotonic() - self._good_at > self._stall_s:
+                    raise MediaError(f"{self._shown}: no good picture for {self._stall_s:.0f} s")
+        except (av.error.FFmpegError, OSError, LookupError) as error:
+            raise MediaError(f"{self._shown}: connection lost ({_reason(error)})") from error
+
+    def _decoded(self, packet: Any) -> Iterator[Any]:
+        try:
+            pictures = packet.decode()
+        except av.error.InvalidDataError:
+            self._skip("undecodable")
+            return
+        for picture in pictures:
+            if picture.is_corrupt:
+                self._skip("undecodable")
+            else:
+                yield picture
+
+    def _frame(self, picture: Any, at_s: float) -> Frame:
+        if self.started_at is None:
+            self.started_at = self._clock() - timedelta(seconds=at_s)
+        image = upright(picture)
+        captured_at = self.started_at + timedelta(seconds=at_s)
+        pose = self._pose(captured_at, at_s, (image.shape[1], image.shape[0]))
+        self._read += 1
+        self._analysed += 1
+        if isinstance(pose, str):
+            self._without_pose += 1
+            self._pose_problems[pose] += 1
+        return Frame(
+            stream_id=self._stream_id,
+            index=self._read - 1,
+            captured_at=captured_at,
+            image=image,
+            pose=None if isinstance(pose, str) else pose,
+            media=self._shown,
+        )
+
+    def _pose(self, at: datetime, at_s: float, size_wh: tuple[int, int]) -> Pose | str:
+        if self._lens_wh is not None:
+            ratio = (size_wh[0] * self._lens_wh[1]) / (size_wh[1] * self._lens_wh[0])
+            if abs(ratio - 1.0) > _ASPECT_TOLERANCE:
+                return "not the camera's picture shape"
+        return self._pose_at(at, at_s)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, av.error.ExitError):  # how FFmpeg names an expired time limit
+        return "no answer in time"
+    return getattr(error, "strerror", None) or str(error)
