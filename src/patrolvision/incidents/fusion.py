@@ -89,10 +89,7 @@ def _touched(
     settings: FusionSettings,
 ) -> list[Finding]:
     """Stored findings under the looks, and those that shared an incident with a seed before."""
-    found: list[Finding] = []
-    for look in looks:
-        for category in CATEGORIES:
-            found += findings_under(category, look, near, settings.of(category).look_margin_m)
+    found = findings_under(looks, near, settings)
     for held in near.incidents_with(sorted({f.observation.id for f in seeds.values()})):
         members = set(held.observation_ids)
         radius = settings.alignment.max_link_m + 3 * held.place.sigma_m

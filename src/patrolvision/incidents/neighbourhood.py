@@ -24,7 +24,7 @@ from patrolvision.incidents.association import (
 from patrolvision.incidents.settings import FusionSettings
 from patrolvision.types import Finding, FloatArray, Incident, Look
 
-CELL_M = 30.0
+CELL_M = 300.0  # not far below context_m: neighbouring questions overlap
 LOOK_CELL_M = 200.0
 METRES_PER_DEG = 111_320.0
 CATEGORY_NUMBER = {"litter": 0, "illegal_parking": 1, "open_fire": 2}
@@ -137,14 +137,26 @@ def arrays(
 
 
 def findings_under(
-    category: str, look: Look, near: Neighbourhood, margin_m: float
+    looks: Sequence[Look], near: Neighbourhood, settings: FusionSettings
 ) -> list[Finding]:
-    """The findings that a look may say something about."""
-    low, high = np.min(look.polygon, axis=0), np.max(look.polygon, axis=0)
-    lat, lon = (low + high) / 2
-    east, north = local_en(lat, lon, high[0], high[1])
-    radius = float(np.hypot(east, north)) + margin_m
-    return near.findings_near(category, float(lat), float(lon), radius)
+    """The findings inside the looks' bounding boxes, each place asked for only once."""
+    boxes = [(np.min(look.polygon, axis=0), np.max(look.polygon, axis=0)) for look in looks]
+    cells: set[tuple[int, int]] = set()
+    for low, high in boxes:
+        south, north = (_cell(corner[0], 0.0, CELL_M)[0] for corner in (low, high))
+        for row in range(south, north + 1):
+            lat = _centre((row, 0), CELL_M)[0]
+            first, last = (_cell(lat, lon, CELL_M)[1] for lon in (low[1], high[1]))
+            cells |= {(row, column) for column in range(first, last + 1)}
+    found: list[Finding] = []
+    for cell in sorted(cells):
+        for category in settings.categories:
+            found += near.findings_near(category, *_centre(cell, CELL_M), 0.75 * CELL_M)
+    places = np.array([(f.observation.place.lat_deg, f.observation.place.lon_deg) for f in found])
+    inside = np.zeros(len(found), bool)
+    for low, high in boxes if found else ():
+        inside |= ((places >= low) & (places <= high)).all(axis=1)
+    return [finding for finding, is_inside in zip(found, inside, strict=True) if is_inside]
 
 
 def looks_over(
