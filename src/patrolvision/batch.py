@@ -34,6 +34,14 @@ from patrolvision.tickets.grids import GridIndex
 from patrolvision.types import FrameCounts, Mission, MissionRecord
 
 FINGERPRINT_BYTES = 1 << 20  # of each end of a file: enough to tell recordings apart
+REMEDIES = {  # what a user can do about frames without a pose
+    "no telemetry": "give --telemetry FILE",
+    "no camera": "give --camera C.toml",
+    "before telemetry": "give --started-at, if the video's clock is wrong",
+    "after telemetry": "give --started-at, if the video's clock is wrong",
+    "no height": "give mount.height_m in --camera C.toml",
+    "no heading": "only a camera that moves, or has a compass, knows where it looks",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +206,22 @@ def _run(
             settled=settled,
             track=track.places(),
             clip=clip.name,
-            notes=tuple(getattr(source, "problems", ())),
+            notes=(*getattr(source, "problems", ()), *_nothing_placed(mission, counts)),
         )
+
+
+def _nothing_placed(mission: Mission, counts: FrameCounts) -> tuple[str, ...]:
+    """A sentence with the remedy, where no frame at all could be put on the map."""
+    if counts.analysed == 0 or counts.without_pose < counts.analysed:
+        return ()
+    reason = max(counts.pose_problems, key=lambda name: counts.pose_problems[name], default="")
+    remedies = [REMEDIES[reason]] if reason in REMEDIES else []
+    if reason == "no telemetry" and mission.camera is None:
+        remedies.append(REMEDIES["no camera"])
+    return (
+        f"{mission.media}: nothing can be put on the map, no frame has a pose ({reason})"
+        + (f": {' and '.join(remedies)}" if remedies else ""),
+    )
 
 
 class _Track:
@@ -271,6 +293,8 @@ def run(
     check_writable(settings.out)
     chosen = wiring.release(settings)
     wiring.store(settings.database_url).close()
+    for path in {m.camera for m in missions}:
+        wiring.camera(path)
     for path in {m.zones or settings.zones for m in missions}:
         wiring.rulebook(path, settings)
     for path in {m.grids or settings.grids for m in missions}:
@@ -283,6 +307,7 @@ def run(
         if result.error is not None:
             failed[result.mission_id] = result.error
             sys.stderr.write(f"patrolvision: {result.error}\n")
+        sys.stderr.writelines(f"{note}\n" for note in result.notes)
     order = {mission.id: k for k, mission in enumerate(missions)}
     results.sort(key=lambda r: order[r.mission_id])
     delivered = deliver(settings, missions, results, failed, release=chosen.id, title=title)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from patrolvision import __version__, records, wiring
 from patrolvision.config import Settings
 from patrolvision.errors import OutputError
-from patrolvision.listing import print_table
+from patrolvision.listing import counted, print_table
 from patrolvision.report.contents import Entry, Picture, Recording, Report, Shape
 from patrolvision.report.page import ordered, render
 from patrolvision.types import Finding, Incident, Mission, Ticket
@@ -184,12 +184,30 @@ def _lines(geometry: Mapping[str, Any]) -> tuple[list[Any], bool]:
     return [coordinates], False
 
 
+def _accounts(missions: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What became of every frame of each recording."""
+    for mission in missions:
+        if (frames := mission.get("frames")) is None:
+            yield f"{mission['mission_id']}: failed"
+            continue
+        parts = [f"{frames['analysed']} analysed"]
+        parts += [f"{count} skipped ({why})" for why, count in frames["skipped"].items()]
+        parts += [f"{count} without a pose ({why})"
+                  for why, count in frames["pose_problems"].items()]  # fmt: skip
+        found = counted(mission["observations"], "observations")
+        yield f"{mission['mission_id']}: {counted(frames['read'], 'frames')} read: " + (
+            f"{', '.join(parts)}; {found}, {mission['new_observations']} new"
+        )
+
+
 def print_tickets(summary: Mapping[str, Any]) -> None:
     """The tickets of a run as a table, and where its outputs are."""
     rows = [{"#": k, **row} for k, row in enumerate(summary["ticket_list"], 1)]
-    print_table(rows, DEMO_COLUMNS, f"{len(rows)} tickets")
-    rest = ", ".join(f"{summary[k]} {word}" for k, word in
-                     (("review", "for review"), ("warning", "warnings")) if summary[k])  # fmt: skip
+    print_table(rows, DEMO_COLUMNS, counted(len(rows), "tickets"))
+    for_review, warned = summary["review"], summary["warning"]
+    rest = [f"{for_review} for review"] * (for_review > 0)
+    rest += [counted(warned, "warnings")] * (warned > 0)
     if rest:
-        sys.stdout.write(f"besides: {rest}\n")
+        sys.stdout.write(f"besides: {', '.join(rest)}\n")
+    sys.stdout.writelines(f"{line}\n" for line in _accounts(summary["missions"]))
     sys.stdout.write(f"report: {summary['report']}\n")

@@ -16,6 +16,7 @@ from patrolvision.config import Settings, checked, default_sample_dir, load_miss
 from patrolvision.deliver import print_tickets
 from patrolvision.errors import EXIT_OK, EXIT_SOME_ITEMS_FAILED, ConfigError
 from patrolvision.geo.geodesy import distance_m
+from patrolvision.listing import counted
 
 REACH_M = 4.0  # of a ticket around the thing it means, beside its own stated error
 TIMEZONE = "Asia/Shanghai"
@@ -94,7 +95,8 @@ def verdict(result: Score) -> str:
     """The score in words."""
     lines = [
         f"against truth: {result.found} of {result.planted} planted things found once, "
-        f"{result.duplicates} duplicates, {result.wrong} tickets for nothing"
+        f"{counted(result.duplicates, 'duplicates')}, "
+        f"{counted(result.wrong, 'tickets')} for nothing"
     ]
     if result.errors_m:
         middle = sorted(result.errors_m)[len(result.errors_m) // 2]

@@ -124,5 +124,5 @@ def main(args: argparse.Namespace) -> int:
         mark = "ok     " if c.ok else ("MISSING" if c.required else "absent ")
         remedy = f"  ->  {c.remedy}" if not c.ok and c.remedy else ""
         sys.stdout.write(f"  {mark}  {c.name:<{width}}  {c.found}{remedy}\n")
-    sys.stdout.write("ready\n" if not broken else f"{len(broken)} required things are missing\n")
+    sys.stdout.write(f"missing: {', '.join(c.name for c in broken)}\n" if broken else "ready\n")
     return EXIT_CALL_IS_WRONG if broken else EXIT_OK

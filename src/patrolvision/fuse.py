@@ -12,6 +12,7 @@ from typing import Any
 from patrolvision import records, wiring
 from patrolvision.config import Settings, checked
 from patrolvision.errors import EXIT_OK, EXIT_SOME_ITEMS_FAILED, ObservationError
+from patrolvision.listing import counted
 from patrolvision.peek import lines, parsed
 from patrolvision.pipeline import Judged, settle
 from patrolvision.types import Look, Observation
@@ -49,7 +50,7 @@ def fuse(args: argparse.Namespace) -> dict[str, Any]:
     """The summary of one call; its failures are named in `failed`."""
     failed: dict[str, str] = {}
     settings = checked(Settings, {"timezone": args.timezone}, where="the command line")
-    rules = wiring.rulebook(args.zones, settings)
+    rules = wiring.rulebook(args.zones, settings, failed)
     grids = wiring.grids(args.grids)
     observations = read_observations(args.observations, failed)
     looks = [] if args.coverage is None else read_looks(args.coverage, failed)
@@ -87,7 +88,8 @@ def main(args: argparse.Namespace) -> int:
     else:
         stored = summary["stored"]
         sys.stdout.write(
-            f"{summary['read']} observations read, {summary['new_observations']} new; "
-            f"{stored['incidents']} incidents and {stored['tickets']} tickets stored\n"
+            f"{counted(summary['read'], 'observations')} read, "
+            f"{summary['new_observations']} new; {counted(stored['incidents'], 'incidents')} and "
+            f"{counted(stored['tickets'], 'tickets')} stored\n"
         )
     return EXIT_SOME_ITEMS_FAILED if summary["failed"] else EXIT_OK

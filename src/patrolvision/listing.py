@@ -48,6 +48,11 @@ def _shown(value: Any, column: str) -> str:
     return str(value)
 
 
+def counted(count: int, things: str) -> str:
+    """1 ticket, 2 tickets: a count with its noun, which is given in the plural."""
+    return f"{count} {things.removesuffix('s') if count == 1 else things}"
+
+
 def print_table(rows: Iterable[dict[str, Any]], columns: tuple[str, ...], title: str) -> None:
     """A table on standard output, as wide as the terminal, or unwrapped when it is not one."""
     from rich.console import Console
@@ -73,5 +78,5 @@ def main(args: argparse.Namespace) -> int:
     elif args.format == "csv":
         csv.writer(sys.stdout).writerows(records.csv_rows(rows))
     else:
-        print_table(rows, COLUMNS[args.what], f"{len(rows)} {args.what}")
+        print_table(rows, COLUMNS[args.what], counted(len(rows), args.what))
     return EXIT_OK
