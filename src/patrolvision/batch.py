@@ -160,7 +160,7 @@ def _run(
     settings: Settings, mission: Mission, threads: int | None, progress: Progress
 ) -> MissionResult:
     camera = wiring.camera(mission.camera)
-    rules = wiring.rulebook(mission.zones or settings.zones, settings)
+    rules = wiring.rulebook(mission.zones or settings.zones, settings, {})
     grids = wiring.grids(mission.grids or settings.grids)
     is_photos = wiring.is_photos(mission)
     with ExitStack() as stack:
@@ -295,8 +295,12 @@ def run(
     wiring.store(settings.database_url).close()
     for path in {m.camera for m in missions}:
         wiring.camera(path)
+    refused: dict[str, str] = {}
     for path in {m.zones or settings.zones for m in missions}:
-        wiring.rulebook(path, settings)
+        wiring.rulebook(path, settings, refused)
+    for problem in refused.values():
+        sys.stderr.write(f"patrolvision: {problem}\n")
+    failed.update(refused)
     for path in {m.grids or settings.grids for m in missions}:
         wiring.grids(path)
     started = time.monotonic()

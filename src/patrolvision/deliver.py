@@ -161,16 +161,22 @@ def _recording(result: MissionResult) -> Recording:
 
 
 def _shapes(files: Iterable[Path | None], kind: str, label: str) -> tuple[Shape, ...]:
-    """What the report draws of zone and grid files, which were checked when they were loaded."""
+    """What the report draws of zone and grid files; what was refused is left out."""
     shapes = []
     for file in sorted(path for path in files if path is not None):
         for feature in json.loads(file.read_text(encoding="utf-8"))["features"]:
-            properties, geometry = feature["properties"], feature["geometry"]
-            lines, closed = _lines(geometry)
-            rings = tuple(tuple((lat, lon) for lon, lat, *_ in line) for line in lines)
-            name = str(properties.get(label, ""))
-            shapes.append(Shape(name, str(properties.get(kind, "")), rings, closed))
+            try:
+                shapes.append(_shape(feature, kind, label))
+            except (KeyError, TypeError, ValueError, AttributeError):
+                continue  # was named and refused when the file was loaded
     return tuple(shapes)
+
+
+def _shape(feature: Mapping[str, Any], kind: str, label: str) -> Shape:
+    properties = feature["properties"]
+    lines, closed = _lines(feature["geometry"])
+    rings = tuple(tuple((float(lat), float(lon)) for lon, lat, *_ in line) for line in lines)
+    return Shape(str(properties.get(label, "")), str(properties.get(kind, "")), rings, closed)
 
 
 def _lines(geometry: Mapping[str, Any]) -> tuple[list[Any], bool]:

@@ -30,7 +30,7 @@ def read_observations(path: Path, failed: dict[str, str]) -> list[Observation]:
             observation = records.observation_from_record(record, now=latest)
             found.setdefault(observation.id, observation)
         except ObservationError as error:
-            failed[f"{path}:{number}"] = str(error)
+            failed[f"{path}:{number}"] = f"{path}:{number}: {error}"
     return sorted(found.values(), key=lambda o: (o.first_seen, o.id))
 
 
@@ -42,7 +42,7 @@ def read_looks(path: Path, failed: dict[str, str]) -> list[Look]:
             look = records.look_from_record(parsed(line, path, number))
             found.setdefault(look.id, look)
         except ObservationError as error:
-            failed[f"{path}:{number}"] = str(error)
+            failed[f"{path}:{number}"] = f"{path}:{number}: {error}"
     return sorted(found.values(), key=lambda look: (look.start, look.id))
 
 
@@ -82,7 +82,7 @@ def main(args: argparse.Namespace) -> int:
     """`patrolvision fuse`."""
     summary = fuse(args)
     for failure in summary["failed"]:
-        sys.stderr.write(f"patrolvision: {failure['item']}: {failure['error']}\n")
+        sys.stderr.write(f"patrolvision: {failure['error']}\n")
     if args.json:
         sys.stdout.write(json.dumps(summary) + "\n")
     else:

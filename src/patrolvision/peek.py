@@ -19,6 +19,7 @@ from patrolvision.errors import (
     ItemError,
     MediaError,
     ObservationError,
+    OutputError,
 )
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
@@ -141,6 +142,14 @@ def telemetry(args: argparse.Namespace) -> int:
 
 def simulate(args: argparse.Namespace) -> int:
     """`patrolvision simulate`: a city's observations, looks, zones and truth, from a seed."""
-    from patrolvision.simulate.city import write_city
+    from patrolvision.simulate.writing import write_city
 
-    raise SystemExit(write_city is None)
+    try:
+        counts = write_city(args.out, preset=args.city, seed=args.seed)
+    except ValueError as error:
+        raise ConfigError(f"--city: {error}") from error
+    except OSError as error:
+        raise OutputError(f"{args.out}: cannot be written ({error.strerror})") from error
+    told = ", ".join(f"{number} {what}" for what, number in counts.items())
+    sys.stdout.write(f"{args.out}: {told}\n")
+    return EXIT_OK

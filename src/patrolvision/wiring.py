@@ -266,7 +266,7 @@ def rulebook(
     if failed is None:
         return Rulebook(load_zones(zones, settings.timezone))
     zone_map, problems = read_zones(zones, settings.timezone)
-    failed.update({f"{zones} ({k})": problem for k, problem in enumerate(problems, 1)})
+    failed.update({f"{zones} [{k}]": problem for k, problem in enumerate(problems, 1)})
     return Rulebook(zone_map)
 
 

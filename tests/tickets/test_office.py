@@ -65,11 +65,11 @@ def test_the_same_incident_always_gets_the_same_ticket_and_another_another() -> 
 @pytest.mark.parametrize(
     ("kind", "status"), [*product(get_args(IncidentKind), get_args(IncidentStatus))]
 )
-def test_only_what_breaks_an_enforced_rule_and_is_still_there_gets_a_ticket(
+def test_only_what_breaks_an_enforced_rule_gets_a_ticket_and_keeps_it_when_gone(
     kind: IncidentKind, status: IncidentStatus
 ) -> None:
     incident = replace(INCIDENT, kind=kind, status=status)
-    deserved = kind == "enforce" and status in ("new", "existing")
+    deserved = kind == "enforce" and status != "dismissed"
     assert deserves_ticket(incident) == deserved
     assert (ticket_for(incident, None, at=T0) is not None) == deserved
 
@@ -107,12 +107,12 @@ def test_priority_rises_and_never_falls() -> None:
     assert updated(new_ticket(high), INCIDENT).priority == "high"
 
 
-def test_a_ticket_that_is_over_or_whose_incident_is_gone_is_left_alone() -> None:
+def test_a_ticket_that_is_over_or_whose_incident_is_dismissed_is_left_alone() -> None:
     moved = replace(INCIDENT, place=MOVED, priority="urgent")
     rejected = move(new_ticket(), "rejected", "officer", T0, "a bin")
     assert updated(rejected, moved) is rejected
     ticket = new_ticket()
-    assert updated(ticket, replace(moved, status="removed")) is ticket
+    assert updated(ticket, replace(moved, status="dismissed")) is ticket
 
 
 def test_the_seven_steps_lead_from_reported_to_closed() -> None:

@@ -40,9 +40,16 @@ class LitterRule:
 
     def findings(self, observations: Sequence[Observation]) -> list[Finding]:
         """Claims about the litter among the observations, in their order."""
-        fires = [o for o in observations if self._is_fire(o)]
+        fires: dict[str, list[Observation]] = {}
+        for seen in observations:
+            if self._is_fire(seen):
+                fires.setdefault(seen.mission_id, []).append(seen)
         litter = (o for o in observations if o.class_name == "litter")
-        found = (self._finding(seen) for seen in litter if not self._burns(seen, fires))
+        found = (
+            self._finding(seen)
+            for seen in litter
+            if not self._burns(seen, fires.get(seen.mission_id, ()))
+        )
         return [finding for finding in found if finding is not None]
 
     def _finding(self, seen: Observation) -> Finding | None:
@@ -74,11 +81,7 @@ class LitterRule:
         return seen.class_name == "fire" and is_sure and seen.frames >= self.settings.fire_frames
 
     def _burns(self, litter: Observation, fires: Sequence[Observation]) -> bool:
-        return any(
-            fire.mission_id == litter.mission_id
-            and _apart_m(fire, litter) <= self.settings.burning_radius_m
-            for fire in fires
-        )
+        return any(_apart_m(fire, litter) <= self.settings.burning_radius_m for fire in fires)
 
     def _is_ignored(self, seen: Observation) -> bool:
         p = self.zones.probability_of("ignore", seen.place, seen.last_seen)

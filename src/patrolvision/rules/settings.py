@@ -22,7 +22,7 @@ class RuleSettings:
 
     p_enforce: float = 0.90
     p_review: float = 0.40
-    p_watch: float = 0.40
+    p_watch: float = 0.02
     kerb_prior: float = 5.0
     standing_prior: float = 0.9  # of a vehicle at a kerb, before its speed is looked at
     p_standing_unknown: float = 0.5

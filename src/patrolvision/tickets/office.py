@@ -25,8 +25,12 @@ class Grid(Protocol):
 
 
 def deserves_ticket(incident: Incident) -> bool:
-    """Whether a crew is to hear of it: an enforced rule is broken, and the thing is still there."""
-    return incident.kind == "enforce" and incident.status in ("new", "existing")
+    """Whether the office is to hear of it: an enforced rule is or was broken.
+
+    What a later look proved gone has its ticket too, to be verified: fusing five days at once must
+    leave the same tickets as fusing each day in its evening.
+    """
+    return incident.kind == "enforce" and incident.status != "dismissed"
 
 
 def ticket_for(incident: Incident, grid: Grid | None, *, at: datetime) -> Ticket | None:
