@@ -56,13 +56,17 @@ def open_stream(
     may bring no good picture.
     """
     shown = without_secrets(url)
+    limits = (min(OPEN_TIMEOUT_S, stall_s), stall_s)
     options = {"fpsprobesize": "0"}  # else a slow stream is probed for many seconds of pictures
     if url.startswith("rtsp"):
         options["rtsp_transport"] = "tcp"
+    began_s = time.monotonic()
     try:
-        container = av.open(url, options=options, timeout=(OPEN_TIMEOUT_S, stall_s))
+        container = av.open(url, options=options, timeout=limits)
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise MediaError(f"{shown}: the stream cannot be opened ({_reason(error)})") from error
+        is_late = time.monotonic() - began_s >= limits[0]
+        reason = "no answer in time" if is_late else _reason(error)
+        raise MediaError(f"{shown}: the stream cannot be opened ({reason})") from error
     if not container.streams.video:
         container.close()
         raise MediaError(f"{shown}: has no video stream")
