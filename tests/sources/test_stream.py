@@ -66,15 +66,15 @@ def test_every_picture_of_a_served_clip_has_its_own_time(server: RtspServer) -> 
     times, indexes, read = times_and_indexes(server, "camera.mp4")
     assert read == FRAMES
     assert len(times) >= FRAMES - 1  # FFmpeg gives the first one no time where RTP starts at zero
-    shifts = np.array(times) - np.array(indexes) / FPS
-    assert np.ptp(shifts) < 0.002  # time stamps count 90000 to the second
-    assert abs(shifts[0]) <= 1 / FPS + 0.002
+    np.testing.assert_allclose(times, np.array(indexes) / FPS, atol=0.002)  # RTP counts 1/90000 s
 
 
 def test_time_stamps_in_the_order_of_decoding_are_put_in_order(server: RtspServer) -> None:
     times, indexes, read = times_and_indexes(server, "studio.mp4")
     assert read == FRAMES
-    assert len(times) >= FRAMES - 6  # one without a time, and the few that showed the disorder
+    assert (
+        len(times) >= FRAMES - 3
+    )  # one without a time, and what showed a deeper disorder than usual
     assert all(a < b for a, b in pairwise(times))
     late = np.array(times[6:]) - np.array(indexes[6:]) / FPS
     assert np.abs(late).max() <= 3 / FPS + 0.002  # a group of two B-frames spans three intervals

@@ -23,7 +23,7 @@ from patrolvision.types import Frame, FrameCounts, Pose
 
 OPEN_TIMEOUT_S = 8.0
 _ASPECT_TOLERANCE = 0.01
-_MOST_REORDERED = 4  # pictures held back at most
+_USUAL_REORDERED, _MOST_REORDERED = 2, 4  # pictures of B-frame streams held back
 
 
 def without_secrets(url: str) -> str:
@@ -98,7 +98,8 @@ class StreamSource:
         self._skipped: Counter[str] = Counter()
         self._pose_problems: Counter[str] = Counter()
         self._good_at = time.monotonic()
-        self._reorder = 0
+        has_b_frames = container.streams.video[0].codec_context.has_b_frames
+        self._reorder = _USUAL_REORDERED if has_b_frames else 0
 
     @property
     def duration_s(self) -> float | None:
@@ -152,16 +153,23 @@ class StreamSource:
         self._skipped[reason] += 1
 
     def _zero_s(self, first_s: float) -> float:
-        """The stream's own beginning where it tells of one close by, else its first picture."""
+        """The stream's own beginning where it tells of one close by, else its first picture.
+
+        FFmpeg leaves the first picture of a stream that begins at RTP time 0 undated and calls the
+        second one 0; the zero is then as many intervals earlier.
+        """
         video = self._container.streams.video[0]
         start_s = first_s if video.start_time is None else float(video.start_time * video.time_base)
-        return start_s if 0.0 <= first_s - start_s <= self._stall_s else first_s
+        zero_s = start_s if 0.0 <= first_s - start_s <= self._stall_s else first_s
+        if video.average_rate and not video.codec_context.has_b_frames:
+            zero_s -= float(self._skipped["no timestamp"] / video.average_rate)
+        return zero_s
 
     def _stamped(self) -> Iterator[tuple[Any, float]]:
         """Pictures in order, each with the least time stamp at hand.
 
         Some servers stamp pictures in the order of decoding, so that with B-frames the stamps come
-        permuted. Once that shows, as many pictures are held back as the stamps are out of order.
+        permuted: as many pictures are held back as the stamps are out of order.
         """
         held: deque[Any] = deque()
         stamps: list[float] = []
