@@ -175,7 +175,8 @@ def test_a_bad_line_is_named_with_its_field_and_the_rest_goes_on(
     assert f"{tmp_path / 'a.jsonl'}:3: " in complaint
     assert [f for f in fragments if f not in complaint] == []
     (failure,) = done.summary["failed"]
-    assert complaint == f"patrolvision: {failure['item']}: {failure['error']}"
+    assert failure["item"] == f"{tmp_path / 'a.jsonl'}:3"
+    assert complaint == f"patrolvision: {failure['error']}"
     assert len(listed(capsys, "observations", url)) == 4
     assert len(listed(capsys, "tickets", url)) == 2
 

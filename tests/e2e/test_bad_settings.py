@@ -11,6 +11,7 @@ import pytest
 
 from helpers.command_line import Done, in_process, patrolvision, refused
 from helpers.street_clip import Street
+from helpers.street_lines import two_passes, write_lines
 
 SQUARE = [[113.2, 22.8], [113.3, 22.8], [113.3, 22.9], [113.2, 22.9], [113.2, 22.8]]
 BOW_TIE = [SQUARE[k] for k in (0, 2, 1, 3, 0)]
@@ -44,13 +45,37 @@ ZONES: dict[str, tuple[Any, dict[str, object], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("fault", ZONES)
-def test_zones_that_are_none_are_refused_by_file_zone_and_field(
-    fault: str, street: Street, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_zone_that_is_none_is_refused_by_file_zone_and_field(
+    fault: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     geometry, properties, fragments = ZONES[fault]
     zones = geojson(tmp_path / "zones.geojson", geometry, **properties)
-    done = run(capsys, street, tmp_path / "out", "--zones", zones)
-    refused(done, 2, str(zones), *fragments)
+    lines = write_lines(tmp_path / "lines.jsonl", two_passes())
+    done = in_process(capsys, "fuse", lines, "--zones", zones,
+                      "--db", f"sqlite:///{tmp_path / 'a.db'}", "--json")  # fmt: skip
+    refused(done, 3, str(zones), *fragments)
+    assert done.summary["read"] == 4, "the rest goes on"
+
+
+def test_a_run_names_every_bad_zone_and_goes_on_with_the_good_ones(
+    street: Street, first_run: tuple[Path, Done], tmp_path: Path
+) -> None:
+    """The street's own zones give the street's own tickets, whatever stands beside them."""
+    document = json.loads(street.zones.read_text(encoding="utf-8"))
+    document["features"] += [
+        {"type": "Feature", "geometry": geometry, "properties": {**properties, "zone_id": f"b{k}"}}
+        for k, (geometry, properties, _) in enumerate(ZONES.values())
+        if "zone_id" in properties
+    ] + [None, {"type": "Feature"}]
+    zones = tmp_path / "zones.geojson"
+    zones.write_text(json.dumps(document), encoding="utf-8")
+    done = patrolvision("run", street.clip, *street.options, "--zones", zones, "--no-clip",
+                        "--out", tmp_path / "out", "--json")  # fmt: skip
+    assert done.rc == 3, done.err
+    assert "Traceback" not in done.err
+    assert len(done.complaints) == len(done.summary["failed"]) == len(ZONES) + 1
+    assert all(str(zones) in complaint for complaint in done.complaints)
+    assert done.summary["ticket_list"] == first_run[1].summary["ticket_list"]
 
 
 @pytest.mark.parametrize(
