@@ -52,7 +52,7 @@ def _from_onnx(path: Path) -> tuple[str, ...]:
 
 
 def _from_checkpoint(path: Path) -> tuple[str, ...]:
-    from patrolvision.detect.ultralytics import class_names_of_checkpoint
+    from patrolvision.detect.checkpoint import class_names_of_checkpoint
 
     return _in_order(class_names_of_checkpoint(path))
 

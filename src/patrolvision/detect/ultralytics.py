@@ -7,8 +7,6 @@ reported.
 
 from __future__ import annotations
 
-import os
-import pickle
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from patrolvision.detect import letterbox
+from patrolvision.detect.checkpoint import read_checkpoint, torch_module
 from patrolvision.detect.decode import decode, layout_of, thresholds_of
 from patrolvision.detect.letterbox import Letterbox
 from patrolvision.detect.release import weights_file
@@ -46,7 +45,7 @@ class UltralyticsDetector:
     ) -> None:
         self._release = release
         self._thresholds = thresholds_of(release, conf)
-        self._torch = _torch()
+        self._torch = torch_module()
         if num_threads is not None:
             self._torch.set_num_threads(num_threads)
         self._device = device
@@ -81,7 +80,7 @@ class UltralyticsDetector:
         self._network = None
 
     def _load(self, path: Path) -> Any:
-        network = _read_checkpoint(path)
+        network = read_checkpoint(path)
         if network.names is None or len(network.names) != len(self._release.classes):
             raise ModelError(
                 f"{path}: expected {len(self._release.classes)} classes, got {network.names}"
@@ -99,42 +98,6 @@ class UltralyticsDetector:
         first = output[0] if isinstance(output, tuple | list) else output
         result: NDArray[np.float32] = first.float().cpu().numpy()
         return result
-
-
-def class_names_of_checkpoint(path: Path) -> dict[int, str]:
-    """The classes a .pt file knows, by index; needs torch."""
-    _torch()
-    return {int(index): str(name) for index, name in _read_checkpoint(path).names.items()}
-
-
-def _torch() -> Any:
-    """The module torch, with ultralytics ready to be imported offline."""
-    os.environ.setdefault("YOLO_OFFLINE", "true")
-    os.environ.setdefault("YOLO_AUTOINSTALL", "false")
-    os.environ.setdefault("YOLO_VERBOSE", "false")
-    try:
-        import torch
-
-        from patrolvision.detect._torchvision_stand_in import put_in_place_if_needed
-
-        put_in_place_if_needed()
-        from ultralytics.utils import SETTINGS
-    except ImportError as error:
-        raise ModelError(
-            f"the torch engine needs packages that are not installed ({error.name}): "
-            "run `make torch`, or use the default engine"
-        ) from error
-    dict.update(SETTINGS, {"sync": False})  # in memory: nothing is written to the user's settings
-    return torch
-
-
-def _read_checkpoint(path: Path) -> Any:
-    from ultralytics import YOLO
-
-    try:
-        return YOLO(path, task="detect").model
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, pickle.PickleError) as error:
-        raise ModelError(f"{path} is not a checkpoint ultralytics reads: {error}") from error
 
 
 def _runs_of_one_shape(plans: Sequence[Letterbox]) -> list[tuple[int, int]]:
