@@ -72,8 +72,8 @@ def fingerprint(path: Path) -> str:
         digest.update(f"{file.name if path.is_dir() else ''}:{size};".encode())
         with file.open("rb") as stream:
             digest.update(stream.read(FINGERPRINT_BYTES))
-            if size > 2 * FINGERPRINT_BYTES:
-                stream.seek(-FINGERPRINT_BYTES, 2)
+            if size > FINGERPRINT_BYTES:
+                stream.seek(max(FINGERPRINT_BYTES, size - FINGERPRINT_BYTES))
                 digest.update(stream.read())
     return digest.hexdigest()[:12]
 
