@@ -123,8 +123,17 @@ def _entry(
     mine.sort(key=lambda f: (-f.observation.frames * f.score, f.id))
     pictures = [p for f in mine for p in f.evidence.get("pictures", ())]
     chosen = _one_close_then_wide(pictures)
-    severity = next((str(s) for f in mine if (s := f.evidence.get("size"))), "")
-    return Entry(incident, ticket, tuple(_embedded(out, p) for p in chosen), severity)
+    return Entry(incident, ticket, tuple(_embedded(out, p) for p in chosen), _size(mine))
+
+
+def _size(findings: Sequence[Finding]) -> str:
+    """How large litter is, as its best sight says."""
+    for finding in findings:
+        area_m2 = finding.evidence.get("size_m2")
+        if area_m2 is not None:
+            kind = str(finding.evidence.get("kind", "")).replace("_", " ")
+            return f"{kind}, about {area_m2:.1f} m²"
+    return ""
 
 
 def _one_close_then_wide(pictures: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

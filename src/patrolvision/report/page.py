@@ -25,6 +25,14 @@ def _when(at: datetime, zone: ZoneInfo) -> str:
     return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
 
+def _span(first: datetime, last: datetime, zone: ZoneInfo) -> str:
+    """From – to, the date once where it is one."""
+    a, b = first.astimezone(zone), last.astimezone(zone)
+    if a.date() == b.date():
+        return f"{a:%Y-%m-%d} {a:%H:%M:%S} – {b:%H:%M:%S}"
+    return f"{a:%Y-%m-%d %H:%M} – {b:%Y-%m-%d %H:%M}"
+
+
 def _tag(name: str, text: str, css: str = "") -> str:
     return (
         f'<{name} class="{css}">{escape(text)}</{name}>'
@@ -47,7 +55,7 @@ def _facts(entry: Entry, zone: ZoneInfo) -> list[tuple[str, str]]:
     place = incident.place
     facts = [
         ("Place", f"{place.lat_deg:.6f}, {place.lon_deg:.6f} ± {place.sigma_m:.1f} m"),
-        ("Seen", f"{_when(incident.first_seen, zone)} – {_when(incident.last_seen, zone)}"),
+        ("Seen", _span(incident.first_seen, incident.last_seen, zone)),
         ("By", ", ".join(incident.mission_ids)),
     ]
     if entry.severity:

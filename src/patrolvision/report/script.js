@@ -1,3 +1,21 @@
+// A picture in full size, and back by a click or Escape.
+(() => {
+  const dialog = document.createElement("dialog");
+  dialog.innerHTML = "<img alt=''><p></p>";
+  dialog.addEventListener("click", () => dialog.close());
+  document.body.append(dialog);
+  for (const figure of document.querySelectorAll(".pictures figure")) {
+    figure.addEventListener("click", () => {
+      const small = figure.querySelector("img");
+      const large = dialog.querySelector("img");
+      large.src = small.src;
+      large.alt = small.alt;
+      dialog.querySelector("p").textContent = small.alt;
+      dialog.showModal();
+    });
+  }
+})();
+
 // Pan, zoom and select on the report's map; pins keep their size on the screen at every zoom.
 (() => {
   const map = document.getElementById("map");
