@@ -75,8 +75,10 @@ class Company:
 class Desk:
     """Settles what one stream finds; what the store refuses now is offered again the next time."""
 
-    def __init__(self, store: SqlStore, grids: GridIndex | None) -> None:
-        self._store, self._grids = store, grids
+    def __init__(
+        self, store: SqlStore, grids: GridIndex | None, rules: Rulebook | None = None
+    ) -> None:
+        self._store, self._grids, self._rules = store, grids, rules
         self._unsettled: list[Judged] = []
 
     def settle(self, judged: Judged) -> Settled:
@@ -102,7 +104,7 @@ class Desk:
         if not waiting.observations:
             return Settled(0, 0, 0)
         with self._store.transaction() as transaction:
-            settled = settle(transaction, waiting, grids=self._grids)
+            settled = settle(transaction, waiting, rules=self._rules, grids=self._grids)
         self._unsettled.clear()
         return settled
 
@@ -114,7 +116,7 @@ class Follower:
         self.entry, self.error = entry, ""
         self.fatal: CallError | None = None
         self._camera, self._shared = camera, shared
-        self._desk = Desk(shared.store, shared.grids)
+        self._desk = Desk(shared.store, shared.grids, shared.rules)
         self._stream: Stream | None = None
         self._past = FrameCounts(0, 0, {})
         self._session: Session | None = None
