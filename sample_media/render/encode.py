@@ -34,7 +34,8 @@ def encode(files: list[Path], rate: int, one: Pass, out: Path) -> None:
         stream = container.add_stream("libx264", rate=Fraction(rate))
         stream.width, stream.height = Image.open(files[0]).size
         stream.pix_fmt = "yuv420p"
-        stream.options = {"crf": "16", "preset": "slow"}
+        # no B-frames: some RTSP servers stamp pictures in decoding order
+        stream.options = {"crf": "17", "preset": "slow", "bf": "0"}
         for file in files:
             frame = av.VideoFrame.from_image(Image.open(file).convert("RGB"))
             container.mux(stream.encode(frame))
