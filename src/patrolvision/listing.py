@@ -6,7 +6,7 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from patrolvision import records, wiring
@@ -53,8 +53,11 @@ def counted(count: int, things: str) -> str:
     return f"{count} {things.removesuffix('s') if count == 1 else things}"
 
 
-def print_table(rows: Iterable[dict[str, Any]], columns: tuple[str, ...], title: str) -> None:
-    """A table on standard output, as wide as the terminal, or unwrapped when it is not one."""
+def print_table(rows: Sequence[dict[str, Any]], columns: tuple[str, ...], title: str) -> None:
+    """A table on standard output, as wide as the terminal, or unwrapped when it is not one; no rows, no table."""
+    if not rows:
+        sys.stdout.write(f"{title}\n")
+        return
     from rich.console import Console
     from rich.table import Table
 
