@@ -54,7 +54,10 @@ def counted(count: int, things: str) -> str:
 
 
 def print_table(rows: Sequence[dict[str, Any]], columns: tuple[str, ...], title: str) -> None:
-    """A table on standard output, as wide as the terminal, or unwrapped when it is not one; no rows, no table."""
+    """A table on standard output, as wide as the terminal, or unwrapped when it is not one.
+
+    Without rows there is only the title.
+    """
     if not rows:
         sys.stdout.write(f"{title}\n")
         return
