@@ -175,7 +175,11 @@ def best_f1(scored: Scored) -> tuple[float, float]:
 
 
 def collect(
-    found: dict[str, Array], drawn: dict[str, Array], names: Iterable[str], kind: int
+    found: dict[str, Array],
+    drawn: dict[str, Array],
+    names: Iterable[str],
+    kind: int,
+    min_iou: float = 0.5,
 ) -> Scored:
     """All predictions of one class on the pictures `names`."""
     confidences, hits, count, pictures = [], [], 0, 0
@@ -184,9 +188,26 @@ def collect(
         wanted = drawn[name][drawn[name][:, 0] == kind]
         mine = mine[np.argsort(-mine[:, 4], kind="stable")]
         confidences.append(mine[:, 4])
-        hits.append(match(mine, wanted))
+        hits.append(match(mine, wanted, min_iou))
         count, pictures = count + len(wanted), pictures + 1
     return Scored(np.concatenate(confidences).astype(float), np.concatenate(hits), count, pictures)
+
+
+def by_picture(
+    found: dict[str, Array], drawn: dict[str, Array], names: list[str], kind: int, threshold: float
+) -> dict[str, int]:
+    """Pictures that have the class and those among them with any box of it; the same without it."""
+    has = {name: bool((drawn[name][:, 0] == kind).any()) for name in names}
+    said = {
+        name: bool(((found[name][:, 5] == kind) & (found[name][:, 4] >= threshold)).any())
+        for name in names
+    }
+    return {
+        "with": sum(has.values()),
+        "with_and_found": sum(has[name] and said[name] for name in names),
+        "without": sum(not value for value in has.values()),
+        "without_but_found": sum(not has[name] and said[name] for name in names),
+    }
 
 
 def find_all(
@@ -215,7 +236,8 @@ def figures(
     for source in manifest["source"]:
         names = [name for name in found if name.split("__")[0] == source["name"]]
         for judged in source["judged"] if names else []:
-            scored = collect(found, drawn, names, classes.index(judged))
+            kind = classes.index(judged)
+            scored = collect(found, drawn, names, kind)
             if not scored.drawn:
                 continue
             threshold, f1 = best_f1(scored)
@@ -225,11 +247,13 @@ def figures(
                 "pictures": scored.pictures,
                 "boxes": scored.drawn,
                 "ap50": round(average_precision(scored), 3),
+                "ap30": round(average_precision(collect(found, drawn, names, kind, 0.3)), 3),
                 "best_f1": f1,
                 "best_f1_at": threshold,
             }
             if judged in thresholds:
                 row["at_threshold"] = at(scored, thresholds[judged])
+                row["by_picture"] = by_picture(found, drawn, names, kind, thresholds[judged])
             rows.append(row)
     return rows
 
@@ -287,7 +311,9 @@ def main(argv: list[str] | None = None) -> int:
     report = {
         "imgsz": args.imgsz,
         "figures": figures(found, drawn, manifest, args.thresholds),
-        "false_alarms": false_alarms(found, drawn, manifest, (0.2, 0.3, 0.4, 0.5, 0.6)),
+        "false_alarms": false_alarms(
+            found, drawn, manifest, (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
+        ),
     }
     for row in report["figures"] + report["false_alarms"]:
         sys.stderr.write(f"{row}\n")

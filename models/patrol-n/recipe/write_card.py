@@ -2,7 +2,7 @@
 
 python write_card.py --manifest dataset.toml --export export.json --out card.json
                      --thresholds '{"litter": 0.4, …}' [--metrics eval.json …]
-                     [--counts counts.json] [--log log.jsonl] [--created DATE] [--status WORD]
+                     [--counts counts.json] [--log STAGE1.jsonl …] [--created DATE] [--status WORD]
 """
 
 import argparse
@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--metrics", type=Path, nargs="*", default=[])
     parser.add_argument("--counts", type=Path)
-    parser.add_argument("--log", type=Path)
+    parser.add_argument("--log", type=Path, nargs="*", default=[], help="one per stage")
     parser.add_argument("--created", default="")
     parser.add_argument("--name", default="patrol-n")
     parser.add_argument("--version", default="0.1.0")
@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     manifest = tomllib.loads(args.manifest.read_text())
     exported = json.loads(args.export.read_text())
     counts = json.loads(args.counts.read_text()) if args.counts else {}
-    log = args.log.read_text().splitlines() if args.log else []
+    stages = [json.loads(path.read_text().splitlines()[-1]) for path in args.log]
     card = {
         "name": args.name,
         "version": args.version,
@@ -71,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
         "export_difference": exported.get("export_difference", []),
         "trained_on": trained_on(manifest, counts),
         "teacher": {**manifest["teacher"], "boxes": counts.get("teacher_boxes", {})},
-        "hyper_parameters": json.loads(log[-1]) if log else {},
+        "hyper_parameters": {"stages": stages},
         "metrics": {path.stem: json.loads(path.read_text()) for path in args.metrics},
         "created": args.created,
         "licence": "AGPL-3.0",
