@@ -17,7 +17,7 @@ from typing import Any
 
 from patrolvision import wiring
 from patrolvision.config import Settings, checked, load_missions
-from patrolvision.deliver import check_writable, deliver, print_tickets
+from patrolvision.deliver import check_writable, deliver, nothing_placed, print_tickets
 from patrolvision.errors import (
     EXIT_OK,
     EXIT_SOME_ITEMS_FAILED,
@@ -34,14 +34,6 @@ from patrolvision.tickets.grids import GridIndex
 from patrolvision.types import FrameCounts, Mission, MissionRecord
 
 FINGERPRINT_BYTES = 1 << 20  # of each end of a file: enough to tell recordings apart
-REMEDIES = {  # what a user can do about frames without a pose
-    "no telemetry": "give --telemetry FILE",
-    "no camera": "give --camera C.toml",
-    "before telemetry": "give --started-at, if the video's clock is wrong",
-    "after telemetry": "give --started-at, if the video's clock is wrong",
-    "no height": "give mount.height_m in --camera C.toml",
-    "no heading": "only a camera that moves, or has a compass, knows where it looks",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,22 +198,8 @@ def _run(
             settled=settled,
             track=track.places(),
             clip=clip.name,
-            notes=(*getattr(source, "problems", ()), *_nothing_placed(mission, counts)),
+            notes=(*getattr(source, "problems", ()), *nothing_placed(mission, counts)),
         )
-
-
-def _nothing_placed(mission: Mission, counts: FrameCounts) -> tuple[str, ...]:
-    """A sentence with the remedy, where no frame at all could be put on the map."""
-    if counts.analysed == 0 or counts.without_pose < counts.analysed:
-        return ()
-    reason = max(counts.pose_problems, key=lambda name: counts.pose_problems[name], default="")
-    remedies = [REMEDIES[reason]] if reason in REMEDIES else []
-    if reason == "no telemetry" and mission.camera is None:
-        remedies.append(REMEDIES["no camera"])
-    return (
-        f"{mission.media}: nothing can be put on the map, no frame has a pose ({reason})"
-        + (f": {' and '.join(remedies)}" if remedies else ""),
-    )
 
 
 class _Track:
