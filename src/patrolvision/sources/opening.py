@@ -17,6 +17,7 @@ from patrolvision.sources.camera_file import scaled_lens
 from patrolvision.sources.camera_media import camera_from_telemetry
 from patrolvision.sources.fixes import TelemetryLog
 from patrolvision.sources.photos import PhotoFolderSource
+from patrolvision.sources.quality import cleaned
 from patrolvision.sources.sync import PoseTrack, SyncSettings, check_overlap
 from patrolvision.sources.telemetry import is_telemetry, read_inside, read_telemetry
 from patrolvision.sources.video import PoseAt, VideoFacts, VideoSource
@@ -105,6 +106,9 @@ def _open_video(
         camera = _fitted(path, camera, facts.size_wh)
     elif log is not None:
         camera = camera_from_telemetry(log, facts.size_wh)
+    notes: list[str] = []
+    if log is not None:
+        log, notes = cleaned(log, camera)
     pose_at = _pose_at(path, mission, camera, log, facts, started_at, sigma_time_s)
     return VideoSource(
         path,
@@ -116,6 +120,7 @@ def _open_video(
         camera=camera,
         media=mission.media,
         facts=facts,
+        notes=notes,
     )
 
 

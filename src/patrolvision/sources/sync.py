@@ -225,7 +225,8 @@ class PoseTrack:
         if yaw is not None:
             camera_pitch = mount.pitch_deg if pitch is None else pitch
             camera_roll = mount.roll_deg if roll is None else roll
-            return (yaw, camera_pitch, _signed(camera_roll)), own_deg, body
+            given_deg = self._value("sigma_heading_deg", time_s) or 0.0
+            return (yaw, camera_pitch, _signed(camera_roll)), max(own_deg, given_deg), body
         if vehicle is None:
             return None
         if self.camera.platform == "drone":

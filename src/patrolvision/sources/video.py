@@ -11,7 +11,7 @@ import math
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -69,7 +69,8 @@ class VideoSource:
 
     pose_at answers for each delivered frame (its instant, its seconds since the first frame) with
     a Pose or the reason why there is none. started_at is the instant of the first frame; where
-    nothing tells it, it is None and captured_at counts from 1970-01-01.
+    nothing tells it, it is None and captured_at counts from 1970-01-01. notes are sentences for
+    its problems, found when it was opened.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class VideoSource:
         camera: Camera | None = None,
         media: str | None = None,
         facts: VideoFacts | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
         self._path, self._stream_id, self._pose_at = path, stream_id, pose_at
         self._facts = facts or probe(path)
@@ -92,6 +94,7 @@ class VideoSource:
         self.started_at = started_at
         self.telemetry_log = telemetry_log
         self.camera = camera
+        self._notes = tuple(notes)
         self._tally = _Tally()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -114,6 +117,7 @@ class VideoSource:
             f"{self._path.name}: {count} telemetry records left out ({reason})"
             for reason, count in lost.items()
         ]
+        notes += self._notes
         missing = self._tally.skipped["missing at the end"]
         if missing:
             notes.append(
