@@ -26,6 +26,7 @@ from patrolvision.errors import (
     ItemError,
     MediaError,
 )
+from patrolvision.geo.geodesy import distance_m
 from patrolvision.pipeline import Judged, Seen, Settled, Stages, followed, settle, together
 from patrolvision.ports import Detector
 from patrolvision.progress import Progress, watching
@@ -34,6 +35,8 @@ from patrolvision.tickets.grids import GridIndex
 from patrolvision.types import FrameCounts, Mission, MissionRecord
 
 FINGERPRINT_BYTES = 1 << 20  # of each end of a file: enough to tell recordings apart
+
+LONGEST_STEP_S = 10.0  # between two poses; what lies in a longer gap was not observed
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ class MissionResult:
     wall_s: float = 0.0
     observations: int = 0
     findings: int = 0
+    looks: int = 0
+    observed_km: float = 0.0
     settled: Settled = field(default_factory=lambda: Settled(0, 0, 0))
     track: tuple[tuple[float, float], ...] = ()
     clip: str | None = None
@@ -166,6 +171,7 @@ def _run(
             book=wiring.book(mission, seen_by, inner.release, is_photos=is_photos),
             rules=rules,
             keeper=wiring.keeper(settings, inner.release),
+            coverage=wiring.coverage(mission, seen_by, inner.release),
         )
         track = _Track()
         clip = stack.enter_context(
@@ -195,6 +201,8 @@ def _run(
             duration_s=source.duration_s,
             observations=len(judged.observations),
             findings=sum(f.kind != "watch" for f in judged.findings),
+            looks=len(judged.looks),
+            observed_km=track.observed_m / 1000.0,
             settled=settled,
             track=track.places(),
             clip=clip.name,
@@ -208,6 +216,7 @@ class _Track:
     def __init__(self) -> None:
         self.started_at: datetime | None = None
         self.last_at: datetime | None = None
+        self.observed_m = 0.0
         self._places: list[tuple[datetime, float, float]] = []
 
     def add(self, seen: Seen) -> None:
@@ -217,6 +226,10 @@ class _Track:
         if pose is None:
             return
         if not self._places or (at - self._places[-1][0]).total_seconds() >= 1.0:
+            if self._places and (at - self._places[-1][0]).total_seconds() <= LONGEST_STEP_S:
+                self.observed_m += float(
+                    distance_m(*self._places[-1][1:], pose.lat_deg, pose.lon_deg)
+                )
             self._places.append((at, pose.lat_deg, pose.lon_deg))
 
     @property
@@ -329,6 +342,8 @@ def summary(
             entry |= {
                 "observations": r.observations,
                 "findings": r.findings,
+                "looks": r.looks,
+                "observed_km": round(r.observed_km, 3),
                 "new_observations": r.settled.observations,
                 "changed_incidents": r.settled.incidents,
                 "changed_tickets": r.settled.tickets,
@@ -340,6 +355,8 @@ def summary(
     return {
         "missions": missions,
         "observations": sum(r.observations for r in results),
+        "looks": sum(r.looks for r in results),
+        "observed_km": round(sum(r.observed_km for r in results), 3),
         "new_observations": sum(r.settled.observations for r in results),
         **delivered,
         "db": settings.database_url if "@" not in settings.database_url else "(given)",

@@ -29,7 +29,7 @@ from patrolvision.types import Camera, Finding, FrameCounts, Mission, Ticket
 log = logging.getLogger(__name__)
 
 COMPANY = 64  # observations of the recent past that new ones are judged beside
-MOST_UNSETTLED = 2000  # observations kept while the store refuses them
+MOST_UNSETTLED = 2000  # observations and looks kept while the store refuses them
 
 Say = Callable[[str], None]
 
@@ -60,13 +60,15 @@ class Company:
 
     def judged(self, judged: Judged) -> Judged:
         """The same observations, with every finding that is new or changed by their company."""
+        if not judged.observations:
+            return judged
         self._recent.append(judged)
         while len(self._recent) > 1 and self._size() > COMPANY:
             self._recent.popleft()
         found = {f.id: f for f in together(self._recent, self._rules).findings}
         changed = tuple(f for id, f in found.items() if self._verdicts.get(id) != f)
         self._verdicts = found
-        return Judged(judged.observations, changed)
+        return Judged(judged.observations, changed, judged.looks)
 
     def _size(self) -> int:
         return sum(len(part.observations) for part in self._recent)
@@ -90,7 +92,7 @@ class Desk:
         try:
             return self.clear()
         except StoreError as error:
-            if sum(len(part.observations) for part in self._unsettled) > MOST_UNSETTLED:
+            if sum(len(p.observations) + len(p.looks) for p in self._unsettled) > MOST_UNSETTLED:
                 raise
             log.warning("kept for later: %s", error)
             return Settled(0, 0, 0)
@@ -100,8 +102,9 @@ class Desk:
         waiting = Judged(
             tuple(o for part in self._unsettled for o in part.observations),
             tuple({f.id: f for part in self._unsettled for f in part.findings}.values()),
+            tuple(look for part in self._unsettled for look in part.looks),
         )
-        if not waiting.observations:
+        if not waiting.observations and not waiting.looks:
             return Settled(0, 0, 0)
         with self._store.transaction() as transaction:
             settled = settle(transaction, waiting, rules=self._rules, grids=self._grids)
@@ -120,7 +123,7 @@ class Follower:
         self._stream: Stream | None = None
         self._past = FrameCounts(0, 0, {})
         self._session: Session | None = None
-        self._sessions = self._observations = self._tickets = 0
+        self._sessions = self._observations = self._tickets = self._looks = 0
         self._newest_at: datetime | None = None
         self._analysed_s = time.monotonic()
 
@@ -165,6 +168,7 @@ class Follower:
 
         for judged in followed(session.frames(), stages, on_seen=on_seen):
             self._observations += len(judged.observations)
+            self._looks += len(judged.looks)
             self._tell(self._desk.settle(company.judged(judged)))
 
     def _stages(self, session: Session) -> Stages:
@@ -177,6 +181,7 @@ class Follower:
             book=wiring.book(mission, camera, release),
             rules=self._shared.rules,
             keeper=wiring.keeper(settings, release),
+            coverage=wiring.coverage(mission, camera, release),
         )
 
     def _tell(self, settled: Settled) -> None:
@@ -199,6 +204,7 @@ class Follower:
                        "skipped": dict(counts.skipped), "without_pose": counts.without_pose,
                        "pose_problems": dict(counts.pose_problems)},
             "observations": self._observations,
+            "looks": self._looks,
             "tickets_raised": self._tickets,
             "newest_frame_at": self._newest_at and self._newest_at.isoformat(),
         }  # fmt: skip

@@ -1,5 +1,5 @@
 """THE ORDER OF THE STAGES: frames -> detections -> tracks -> observations -> findings -> incidents
--> tickets. No other file knows it.
+-> tickets, and what the frames show of the ground -> looks. No other file knows it.
 
 Batch and live run the same functions: `followed` yields what the closed tracks of one stream were
 found to be, `settle` puts that into the store in one transaction.
@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+from patrolvision.coverage import CoverageBook
 from patrolvision.evidence.keeper import PictureKeeper
 from patrolvision.geo.geodesy import distance_m
 from patrolvision.incidents.fusion import absorb
+from patrolvision.incidents.neighbourhood import findings_under
 from patrolvision.incidents.settings import FusionSettings
 from patrolvision.observe import TrackBook
 from patrolvision.ports import Detector, Rule, StoreTransaction, Tracker
@@ -32,6 +34,7 @@ from patrolvision.types import (
 )
 
 SAME_PLACE_M = 1.5  # between two analyses of one recording, beside their stated errors
+LOOKS_AT_ONCE = 12  # of a stream in which no track closes: about a minute
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,10 +47,14 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Observations of closed tracks and what the rules say of them; the two belong together."""
+    """Observations of closed tracks and what the rules say of them; the two belong together.
+
+    looks are what was seen of the ground meanwhile, whether or not something stood there.
+    """
 
     observations: tuple[Observation, ...] = ()
     findings: tuple[Finding, ...] = ()
+    looks: tuple[Look, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,7 @@ class Stages:
     book: TrackBook
     rules: Rule
     keeper: PictureKeeper
+    coverage: CoverageBook | None = None  # None: nothing is known of where nothing was found
 
 
 def _batches(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
@@ -116,23 +124,32 @@ def followed(
     on_seen: Callable[[Seen], None] = lambda seen: None,
 ) -> Iterator[Judged]:
     """What each group of closed tracks of one stream was found to be, as the tracks close."""
+    looks: list[Look] = []
     for seen in perceive(frames, stages.detector, stages.tracker, batch_size=batch_size):
         stages.keeper.remember(seen.frame, seen.detections)
         stages.book.add(seen.frame, seen.detections)
         on_seen(seen)
         closed = stages.book.finished(seen.frame.captured_at)
-        if closed:
-            yield judge(closed, stages)
+        if stages.coverage is not None:
+            stages.coverage.add(seen.frame)
+            looks += stages.coverage.finished()
+        if closed or len(looks) >= LOOKS_AT_ONCE:
+            yield judge(closed, stages, looks)
+            looks = []
     rest = stages.book.flush()
-    if rest:
-        yield judge(rest, stages)
+    if stages.coverage is not None:
+        looks += stages.coverage.flush()
+    if rest or looks:
+        yield judge(rest, stages, looks)
 
 
-def judge(observations: Sequence[Observation], stages: Stages) -> Judged:
+def judge(
+    observations: Sequence[Observation], stages: Stages, looks: Sequence[Look] = ()
+) -> Judged:
     """What the rules say of closed tracks, with pictures for what they claim."""
     findings = stages.rules.findings(observations)
     illustrated = [stages.keeper.illustrated(finding) for finding in findings]
-    return Judged(tuple(observations), tuple(illustrated))
+    return Judged(tuple(observations), tuple(illustrated), tuple(looks))
 
 
 def together(parts: Iterable[Judged], rules: Rule) -> Judged:
@@ -151,7 +168,8 @@ def together(parts: Iterable[Judged], rules: Rule) -> Judged:
         else replace(finding, evidence={**finding.evidence, "pictures": kept})
         for finding in rules.findings(observations)
     ]
-    return Judged(tuple(observations), tuple(findings))
+    looks = sorted((k for part in parts for k in part.looks), key=lambda k: (k.start, k.id))
+    return Judged(tuple(observations), tuple(findings), tuple(looks))
 
 
 def settle(
@@ -166,26 +184,32 @@ def settle(
 ) -> Settled:
     """Fuse findings with what the store holds and raise tickets; nothing changes if nothing is new.
 
-    With rules given, a vehicle is judged anew from all its sights and its fused place.
+    looks are stored beside judged's own. With rules given, a vehicle is judged anew from all its
+    sights and its fused place.
     mission_id says that this is all of that mission: what it had said before and says no longer
     (another model, other zones) is withdrawn. Everything is derived from the values given (ids,
     times), so that the same mission settled again, or after a crash, ends in the same state.
     """
-    findings = list(judged.findings)
+    findings, looks = list(judged.findings), [*judged.looks, *looks]
     places = [(f.observation.place.lat_deg, f.observation.place.lon_deg) for f in findings]
+    stale: list[Look] = []
     if mission_id is not None:
         places += transaction.places_of(mission_id)
-    transaction.claim(places)
+        wanted = set(looks)
+        stale = [look for look in transaction.looks_of(mission_id) if look not in wanted]
+    transaction.claim([*places, *(corner for k in [*looks, *stale] for corner in k.polygon)])
     bereft: list[Incident] = []
     if mission_id is not None:
         kept = [o.id for o in judged.observations], [f.id for f in findings]
-        bereft = transaction.withdraw(mission_id, *kept)
+        bereft = transaction.withdraw(mission_id, *kept, looks)
     observations = transaction.add_observations(judged.observations)
     transaction.save_findings(findings)
     transaction.add_looks(looks)
     rest = transaction.findings_of([o for incident in bereft for o in incident.observation_ids])
     rejudge = None if rules is None else rules.rejudged
-    said = {finding.id: finding for finding in [*rest, *findings]}
+    settings = settings or FusionSettings()
+    unlooked = findings_under(stale, transaction, settings)
+    said = {finding.id: finding for finding in [*unlooked, *rest, *findings]}
     changed = absorb(list(said.values()), transaction, settings, looks, rejudge)
     changed = _inherited(changed, [i for i in bereft if i.id not in {c.id for c in changed}])
     incidents = transaction.save_incidents(changed)

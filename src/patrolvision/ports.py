@@ -98,11 +98,16 @@ class StoreTransaction(Protocol):
         """(lat_deg, lon_deg) of what the mission had found before; to be asked before claim."""
 
     def withdraw(
-        self, mission_id: str, observation_ids: Sequence[str], finding_ids: Sequence[str]
+        self,
+        mission_id: str,
+        observation_ids: Sequence[str],
+        finding_ids: Sequence[str],
+        looks: Sequence[Look] = (),
     ) -> list[Incident]:
         """Forget what a mission had found beyond these ids; the incidents that rested on it.
 
-        They come as they were and stay so until they are saved anew.
+        They come as they were and stay so until they are saved anew. Of the mission's looks those
+        are forgotten that are not among these.
         """
 
     def findings_of(self, observation_ids: Sequence[str]) -> list[Finding]:
@@ -135,6 +140,9 @@ class StoreTransaction(Protocol):
 
     def add_looks(self, looks: Sequence[Look]) -> int:
         """Store the looks whose id is new; how many that were."""
+
+    def looks_of(self, mission_id: str) -> list[Look]:
+        """Stored looks of the mission, by start and id."""
 
     def looks_near(self, lat_deg: float, lon_deg: float, radius_m: float) -> list[Look]:
         """Stored looks whose bounding box comes within radius_m of the place."""

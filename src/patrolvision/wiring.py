@@ -18,6 +18,7 @@ from patrolvision.errors import ConfigError, ModelError
 from patrolvision.types import Camera, Detections, Frame, Lens, Mission, ModelRelease, Pose
 
 if TYPE_CHECKING:
+    from patrolvision.coverage import CoverageBook
     from patrolvision.evidence.annotated import AnnotatedClip
     from patrolvision.evidence.keeper import PictureKeeper
     from patrolvision.observe import TrackBook
@@ -195,6 +196,13 @@ def book(
         chosen.id,
         settings,
     )
+
+
+def coverage(mission: Mission, seen_by: Camera | None, chosen: ModelRelease) -> CoverageBook:
+    """The memory of what one stream could have seen."""
+    from patrolvision.coverage import CoverageBook
+
+    return CoverageBook(mission.id, seen_by or UNKNOWN_CAMERA, chosen.classes)
 
 
 def keeper(settings: Settings, chosen: ModelRelease) -> PictureKeeper:

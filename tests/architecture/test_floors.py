@@ -13,8 +13,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "src" / "patrolvision"
 
 STAGES = {
-    "sources", "detect", "track", "observe", "rules", "incidents", "tickets", "store", "relay",
-    "evidence", "report", "training", "executors", "simulate",
+    "sources", "detect", "track", "observe", "coverage", "rules", "incidents", "tickets", "store",
+    "relay", "evidence", "report", "training", "executors", "simulate",
 }  # fmt: skip
 DOORS = {
     "batch", "live", "follower", "retrain", "api", "demo", "fuse", "listing", "peek", "doctor", "bench", "deliver", "progress",

@@ -48,13 +48,19 @@ class SqlTransaction:
         return [(float(lat), float(lon)) for lat, lon in self._connection.execute(places)]
 
     def withdraw(
-        self, mission_id: str, observation_ids: Sequence[str], finding_ids: Sequence[str]
+        self,
+        mission_id: str,
+        observation_ids: Sequence[str],
+        finding_ids: Sequence[str],
+        looks: Sequence[Look] = (),
     ) -> list[Incident]:
         """Forget what a mission had found beyond these ids; the incidents that rested on it.
 
         They come as they were and stay so until they are saved anew: a mission that is run again
-        with another model or other zones replaces what it had said.
+        with another model or other zones replaces what it had said. Of the mission's looks those
+        are forgotten that are not among these.
         """
+        self._forget_looks(mission_id, looks)
         seen, found = schema.observations, schema.findings
         mine = select(seen.c.id).where(seen.c.mission_id == mission_id)
         known = set(self._connection.execute(mine).scalars())
@@ -72,6 +78,12 @@ class SqlTransaction:
         sql.delete_in(self._connection, found.c.id, [row["id"] for row in unsaid])
         sql.delete_in(self._connection, seen.c.id, stale)
         return touched
+
+    def _forget_looks(self, mission_id: str, kept: Sequence[Look]) -> None:
+        known = {look.id: look for look in kept}
+        stale = [look.id for look in self.looks_of(mission_id) if known.get(look.id) != look]
+        sql.delete_in(self._connection, schema.look_cells.c.look_id, stale)
+        sql.delete_in(self._connection, schema.looks.c.id, stale)
 
     def findings_of(self, observation_ids: Sequence[str]) -> list[Finding]:
         """Stored findings about these observations, by id."""
@@ -187,6 +199,13 @@ class SqlTransaction:
         if cells:
             self._connection.execute(schema.look_cells.insert(), cells)
         return len(new)
+
+    def looks_of(self, mission_id: str) -> list[Look]:
+        """Stored looks of the mission, by start and id."""
+        table = schema.looks
+        mine = select(table).where(table.c.mission_id == mission_id)
+        found = map(rows.look, self._connection.execute(mine).mappings())
+        return sorted(found, key=lambda look: (look.start, look.id))
 
     def looks_near(self, lat_deg: float, lon_deg: float, radius_m: float) -> list[Look]:
         """Stored looks whose bounding box comes within radius_m of the place, by start and id."""
