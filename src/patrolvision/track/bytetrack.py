@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from patrolvision.track import kalman
+from patrolvision.track import ground, kalman
 from patrolvision.track.association import assign, expanded_iou
 from patrolvision.track.kalman import BoxStates, MotionNoise
 from patrolvision.track.motion import CameraMotion
-from patrolvision.types import Detections, FloatArray, Frame
+from patrolvision.types import Detections, FloatArray, Frame, Lens, Pose
 
 ONE_GROUP = ("car", "truck", "bus")  # detectors waver among these; a van is all three
 
@@ -98,7 +98,9 @@ class ByteTracker:
     """A Tracker; one per stream, frames in order of time.
 
     classes: the detector's, by class_id. start_confidences: by class name, instead of the settings'
-    start_confidence. A clock that jumps back ends all tracks; ids are never used twice.
+    start_confidence. lens: where it is given and frames have poses, what stands near is also
+    looked for where the poses say it must have moved to. A clock that jumps back ends all tracks;
+    ids are never used twice.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class ByteTracker:
         classes: Sequence[str],
         settings: TrackSettings | None = None,
         start_confidences: Mapping[str, float] | None = None,
+        lens: Lens | None = None,
     ) -> None:
         self._settings = settings or TrackSettings()
         self._group_of_class = groups_of(classes)
@@ -114,6 +117,8 @@ class ByteTracker:
             [starts.get(name, self._settings.start_confidence) for name in classes]
         )
         self._camera = CameraMotion()
+        self._lens = lens
+        self._pose: Pose | None = None
         self._tracks = _new_tracks(np.zeros((0, 4)), np.zeros(0, np.int64), 0.0, self._settings)
         self._now_s: float | None = None
         self._next_id = 1
@@ -141,12 +146,39 @@ class ByteTracker:
         self._now_s = now_s
         if dt_s < 0:
             self._tracks = self._tracks.select(np.zeros(0, np.int64))
-        states = self._tracks.states
+        seen_before = self._tracks.states
+        states, noise = seen_before, self._settings.noise
         if self._settings.compensates_camera:
             warp = self._camera.update(frame.image, detections.xyxy)
             states = kalman.warped(states, warp)
-        states = kalman.predicted(states, max(dt_s, 0.0), self._settings.noise)
+        states = kalman.predicted(states, max(dt_s, 0.0), noise)
+        before, self._pose = self._pose, frame.pose
+        if self._lens is not None and before is not None and frame.pose is not None:
+            carried, is_known = ground.carried(seen_before, self._lens, before, frame.pose)
+            rival = kalman.predicted(carried, max(dt_s, 0.0), noise)
+            states = self._nearer(states, rival, is_known, detections)
         self._tracks = replace(self._tracks, states=states)
+
+    def _nearer(
+        self,
+        states: BoxStates,
+        rival: BoxStates,
+        is_known: NDArray[np.bool_],
+        detections: Detections,
+    ) -> BoxStates:
+        """Of each track's two predictions the one that lies better on some box of its group."""
+        if len(states.mean) == 0 or len(detections) == 0:
+            return states
+        tracks = self._tracks
+        ours, theirs = (
+            self._similar_to(each, tracks.group, detections, 0.0).max(axis=1)
+            for each in (states, rival)
+        )
+        takes = (is_known & (theirs > ours))[:, None, None]
+        return BoxStates(
+            np.where(takes, rival.mean, states.mean),
+            np.where(takes, rival.variance, states.variance),
+        )
 
     def _match(self, detections: Detections) -> NDArray[np.int64]:
         """Row of the track of each detection, -1 where there is none."""
@@ -174,12 +206,22 @@ class ByteTracker:
 
     def _similarity(self, detections: Detections, margin_sigmas: float) -> FloatArray:
         """(tracks, detections) in [0, 1]; 0 between groups of classes."""
-        states, settings = self._tracks.states, self._settings
+        tracks = self._tracks
+        return self._similar_to(tracks.states, tracks.group, detections, margin_sigmas)
+
+    def _similar_to(
+        self,
+        states: BoxStates,
+        group_of_track: NDArray[np.int64],
+        detections: Detections,
+        margin_sigmas: float,
+    ) -> FloatArray:
+        settings = self._settings
         limit = settings.max_margin * states.size_px[:, None]
         margin = np.minimum(margin_sigmas * states.sigma_px, limit)
         similarity = expanded_iou(states.xyxy, detections.xyxy, margin)
         group = self._group_of_class[detections.class_id]
-        return np.where(self._tracks.group[:, None] == group[None], similarity, 0.0)
+        return np.where(group_of_track[:, None] == group[None], similarity, 0.0)
 
     def _begin(
         self, detections: Detections, row_of: NDArray[np.int64], now_s: float
