@@ -98,13 +98,16 @@ def test_smoke_beside_a_fire_makes_it_surer() -> None:
     faint = seen(id="fire", class_name="fire", confidence=0.2, frames=3, lasts_s=1.0)
     smoke = seen(10.0, 10.0, id="smoke", class_name="smoke", confidence=0.9)
     far = seen(200.0, 0.0, id="smoke", class_name="smoke", confidence=0.9)
-    assert [f.kind for f in BOOK.findings([faint, smoke])] == ["enforce", "review"]
+    alone = BOOK.findings([faint])
+    assert [f.kind for f in alone] == ["review"]
+    together = BOOK.findings([faint, smoke])  # the smoke is the fire's evidence, no second case
+    assert [(f.observation.id, f.kind) for f in together] == [("fire", "enforce")]
     assert [f.kind for f in BOOK.findings([faint, far])] == ["review", "review"]
 
 
 def test_findings_come_in_the_order_of_the_observations() -> None:
     names = ("fire", "litter", "smoke")
-    things = [seen(10.0 * i, id=str(i), class_name=c) for i, c in enumerate(names)]
+    things = [seen(100.0 * i, id=str(i), class_name=c) for i, c in enumerate(names)]
     assert [f.observation.id for f in BOOK.findings(things)] == ["0", "1", "2"]
     assert [f.observation.id for f in BOOK.findings(things[::-1])] == ["2", "1", "0"]
     assert len(BOOK.findings(things + things)) == 3

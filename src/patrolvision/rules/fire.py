@@ -7,7 +7,7 @@ list all the same. Smoke alone is never more than a question; beside a fire it m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -27,7 +27,8 @@ class FireRule:
 
     Score of a fire: 1 − (1 − s)(1 − w·s_smoke), s being `seen_score` and s_smoke that of the surest
     smoke of the same pass within smoke_radius_m and smoke_window_s. enforce needs fire_enforce,
-    fire_frames and fire_span_s; a doubtful or smoking place is review.
+    fire_frames and fire_span_s; a doubtful or smoking place is review. Smoke that rises from a fire
+    of its own pass is that fire's evidence and no claim of its own.
     """
 
     zones: ZoneMap
@@ -35,13 +36,27 @@ class FireRule:
 
     def findings(self, observations: Sequence[Observation]) -> list[Finding]:
         """Claims about fire and smoke among the observations, in their order."""
-        smoke: dict[str, list[Observation]] = {}
+        fires, smoke = (self._by_mission(observations, name) for name in ("fire", "smoke"))
+        found: list[Finding | None] = []
         for seen in observations:
-            if seen.class_name == "smoke":
-                smoke.setdefault(seen.mission_id, []).append(seen)
-        burning = (o for o in observations if o.class_name in ("fire", "smoke"))
-        found = (self._finding(seen, smoke.get(seen.mission_id, ())) for seen in burning)
+            if seen.class_name == "fire":
+                found.append(self._finding(seen, smoke.get(seen.mission_id, ())))
+            elif seen.class_name == "smoke" and not self._rises(seen, fires):
+                found.append(self._finding(seen, ()))
         return [finding for finding in found if finding is not None]
+
+    def _by_mission(
+        self, observations: Sequence[Observation], class_name: str
+    ) -> dict[str, list[Observation]]:
+        grouped: dict[str, list[Observation]] = {}
+        for seen in observations:
+            if seen.class_name == class_name and seen_score(seen) >= self.settings.fire_review:
+                grouped.setdefault(seen.mission_id, []).append(seen)
+        return grouped
+
+    def _rises(self, smoke: Observation, fires: Mapping[str, Sequence[Observation]]) -> bool:
+        """Whether a fire that the same pass saw makes this smoke: it is the fire's evidence."""
+        return any(self._belongs(smoke, fire) for fire in fires.get(smoke.mission_id, ()))
 
     def _finding(self, seen: Observation, smoke: Sequence[Observation]) -> Finding | None:
         is_fire = seen.class_name == "fire"
