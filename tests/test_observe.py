@@ -10,8 +10,17 @@ import pytest
 
 from patrolvision.geo.geodesy import local_en, offset
 from patrolvision.geo.project import pixel_of
-from patrolvision.observe import ObserveSettings, TrackBook
-from patrolvision.types import Camera, Detections, Frame, Lens, Observation, Pose, Sigma
+from patrolvision.observe import ObserveSettings, TrackBook, without_doubles
+from patrolvision.types import (
+    Camera,
+    Detections,
+    Frame,
+    GeoPoint,
+    Lens,
+    Observation,
+    Pose,
+    Sigma,
+)
 
 AT = datetime(2026, 5, 4, tzinfo=UTC)
 LAT, LON = 22.84, 113.23
@@ -274,3 +283,24 @@ def test_a_very_long_track_keeps_a_bounded_memory() -> None:
     (found,) = memory.flush()
     assert found.frames == 600
     assert found.speed_mps == pytest.approx(0.0, abs=0.01)
+
+
+def _standing(name: str, east_m: float, frames: int, class_name: str = "car") -> Observation:
+    lat, lon = offset(22.84, 113.23, east_m, 0.0)
+    at = datetime(2026, 5, 4, tzinfo=UTC)
+    place = GeoPoint(float(lat), float(lon), np.eye(2))
+    return Observation(name, "m", "s", class_name, at, at, place, 0.8, frames)
+
+
+def test_two_boxes_on_one_car_are_one_car_and_neighbours_stay_two() -> None:
+    car, ghost = _standing("car", 0.0, 20), _standing("ghost", 0.7, 4, "truck")
+    neighbour, heap = _standing("neighbour", 2.2, 9), _standing("heap", 0.2, 5, "litter")
+    kept = without_doubles([ghost, car, neighbour, heap])
+    assert [o.id for o in kept] == ["car", "neighbour", "heap"]
+
+
+def test_a_thing_seen_again_later_in_a_pass_is_left_to_fusion() -> None:
+    first = _standing("first", 0.0, 5)
+    later = replace(first, id="later", first_seen=first.last_seen + timedelta(seconds=5),
+                    last_seen=first.last_seen + timedelta(seconds=6))  # fmt: skip
+    assert len(without_doubles([first, later])) == 2

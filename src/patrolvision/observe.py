@@ -8,7 +8,7 @@ track is born, so the same footage gives the same ids, and an open track keeps i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -17,6 +17,7 @@ import numpy as np
 from patrolvision.geo.camera import scaled_lens
 from patrolvision.geo.contact import Contacts, contacts_of
 from patrolvision.geo.fit import fit_track
+from patrolvision.geo.geodesy import distance_m
 from patrolvision.geo.project import GroundPoint, NoGround, locate_pixels
 from patrolvision.types import (
     VEHICLE_CLASSES,
@@ -29,6 +30,9 @@ from patrolvision.types import (
     Sight,
 )
 
+# Centres of two things of one kind are at least so far apart: a motorcycle beside a car, the
+# narrowest neighbours, by 1.5 m; heaps and fires that touch are one.
+_LEAST_APART_M = {"vehicle": 1.5, "litter": 0.6, "fire": 1.5, "smoke": 5.0}
 _SIZED = frozenset({"litter", "fire"})
 _MOST_PLACES = 240  # of one track; beyond, every other one is forgotten
 
@@ -267,3 +271,34 @@ def _smoke_on_fire(pixels: FloatArray, xyxy: FloatArray, names: list[str]) -> Fl
 
 def _meet(a: FloatArray, b: FloatArray) -> bool:
     return bool(a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3])
+
+
+def without_doubles(observations: Sequence[Observation]) -> list[Observation]:
+    """The observations of a pass, in their order, each thing once.
+
+    A detector may draw two boxes on one thing, and each is followed as a track of its own. Two
+    things of one kind cannot be closer than their own size: of such a pair, seen at the same time
+    by one pass, the one seen more often and more surely stays.
+    """
+    best_first = sorted(observations, key=lambda o: (-o.frames * o.confidence, o.id))
+    kept: list[Observation] = []
+    for seen in best_first:
+        if not any(_is_double(seen, other) for other in kept):
+            kept.append(seen)
+    ids = {o.id for o in kept}
+    return [o for o in observations if o.id in ids]
+
+
+def _is_double(seen: Observation, other: Observation) -> bool:
+    kind = _kind(seen.class_name)
+    if kind != _kind(other.class_name) or seen.mission_id != other.mission_id:
+        return False
+    if seen.first_seen > other.last_seen or other.first_seen > seen.last_seen:
+        return False
+    here, there = seen.place, other.place
+    apart_m = float(distance_m(here.lat_deg, here.lon_deg, there.lat_deg, there.lon_deg))
+    return apart_m < _LEAST_APART_M.get(kind, 0.3)
+
+
+def _kind(class_name: str) -> str:
+    return "vehicle" if class_name in VEHICLE_CLASSES else class_name

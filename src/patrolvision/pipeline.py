@@ -17,7 +17,7 @@ from patrolvision.geo.geodesy import distance_m
 from patrolvision.incidents.fusion import absorb
 from patrolvision.incidents.neighbourhood import findings_under
 from patrolvision.incidents.settings import FusionSettings
-from patrolvision.observe import TrackBook
+from patrolvision.observe import TrackBook, without_doubles
 from patrolvision.ports import Detector, Rule, StoreTransaction, Tracker
 from patrolvision.rules.rulebook import Rulebook
 from patrolvision.tickets.grids import GridIndex
@@ -153,15 +153,14 @@ def judge(
 
 
 def together(parts: Iterable[Judged], rules: Rule) -> Judged:
-    """A whole pass judged at once, with the pictures that were taken on the way.
+    """A whole pass judged at once, each thing once, with the pictures taken on the way.
 
     The rules see more in company: smoke beside its fire, a queue of cars.
     """
     parts = list(parts)
     pictures = {f.observation.id: f.evidence.get("pictures") for p in parts for f in p.findings}
-    observations = sorted(
-        (o for part in parts for o in part.observations), key=lambda o: (o.first_seen, o.id)
-    )
+    everything = [o for part in parts for o in part.observations]
+    observations = without_doubles(sorted(everything, key=lambda o: (o.first_seen, o.id)))
     findings = [
         finding
         if (kept := pictures.get(finding.observation.id)) is None
