@@ -128,8 +128,10 @@ def missions_of(args: argparse.Namespace, failed: dict[str, str]) -> list[Missio
 
 
 @lru_cache(maxsize=2)
-def _shared_detector(settings: Settings, threads: int | None) -> Detector:
-    return wiring.detector(settings, threads=threads)
+def _shared_detector(
+    settings: Settings, threads: int | None, unsure_share: float, input_px: int | None
+) -> Detector:
+    return wiring.detector(settings, threads=threads, unsure_share=unsure_share, input_px=input_px)
 
 
 def run_mission(
@@ -163,11 +165,12 @@ def _run(
     with ExitStack() as stack:
         source = wiring.recording(mission, camera, settings)
         stack.callback(source.close)
-        inner = _shared_detector(settings, threads)
+        unsure_share = 1.0 if is_photos else wiring.UNSURE_SHARE
+        inner = _shared_detector(settings, threads, unsure_share, mission.input_px)
         seen_by = getattr(source, "camera", None) or camera
         stages = Stages(
             detector=wiring.detector_for(inner, seen_by, settings),
-            tracker=wiring.tracker(inner.release),
+            tracker=wiring.tracker(settings, seen_by),
             book=wiring.book(mission, seen_by, inner.release, is_photos=is_photos),
             rules=rules,
             keeper=wiring.keeper(settings, inner.release),
@@ -370,8 +373,8 @@ def settings_of(args: argparse.Namespace) -> Settings:
     """The settings a command line gives."""
     values = {
         name: value
-        for name in ("out", "db", "model", "models_dir", "engine", "precision", "tiling",
-                     "executor", "workers", "timezone", "zones", "grids")
+        for name in ("out", "db", "model", "models_dir", "engine", "precision", "input_px",
+                     "tiling", "executor", "workers", "timezone", "zones", "grids")
         if (value := getattr(args, name)) is not None
     }  # fmt: skip
     values["analysis_fps"] = None if args.analysis_fps == 0 else args.analysis_fps

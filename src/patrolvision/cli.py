@@ -93,6 +93,9 @@ def _add_analysis_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--analysis-fps", type=float, default=5.0, metavar="N", help="0: every frame (default 5)"
     )
+    parser.add_argument(
+        "--input-px", type=int, metavar="N", help="longer side of what the detector looks at"
+    )
     parser.add_argument("--tiling", choices=("auto", "on", "off"), default="auto")
     parser.add_argument("--timezone", default="UTC", help="of telemetry and zones that name none")
     parser.add_argument("--executor", choices=("local", "processes", "ray"), default="local")

@@ -51,6 +51,7 @@ class Settings(_Frozen):
     models_dir: Path = Field(default_factory=default_models_dir)
     engine: Literal["auto", "openvino", "ultralytics"] = "auto"
     precision: Literal["auto", "f32", "bf16"] = "auto"
+    input_px: Annotated[int, Field(ge=64, le=4096)] | None = None  # None: the model card's
     tiling: Literal["auto", "on", "off"] = "auto"  # auto: for drone pictures wider than the net
     analysis_fps: PositiveFloat | None = 5.0  # None: every frame
     batch_size: Annotated[int, Field(ge=1, le=64)] = 4
@@ -102,6 +103,7 @@ class MissionEntry(_Frozen):
     started_at: datetime | None = None
     telemetry_timezone: str | None = None
     clock_offset_s: float = 0.0
+    input_px: Annotated[int, Field(ge=64, le=4096)] | None = None
 
     @field_validator("started_at")
     @classmethod
@@ -132,6 +134,7 @@ class MissionEntry(_Frozen):
             started_at=self.started_at,
             telemetry_timezone=self.telemetry_timezone,
             clock_offset_s=self.clock_offset_s,
+            input_px=self.input_px,
         )
 
 

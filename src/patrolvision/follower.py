@@ -177,7 +177,7 @@ class Follower:
         mission = Mission(id=session.mission_id, media=self.entry.id, stream_id=self.entry.id)
         return Stages(
             detector=wiring.detector_for(self._shared.detector, camera, settings),
-            tracker=wiring.tracker(release),
+            tracker=wiring.tracker(settings, camera),
             book=wiring.book(mission, camera, release),
             rules=self._shared.rules,
             keeper=wiring.keeper(settings, release),

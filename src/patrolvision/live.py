@@ -58,7 +58,7 @@ def watch(
     grids = wiring.grids(settings.grids)
     cameras = [wiring.camera(entry.camera) for entry in file.source]
     with closing(wiring.store(settings.database_url)) as store:
-        with closing(wiring.detector(settings)) as detector:
+        with closing(wiring.detector(settings, unsure_share=wiring.UNSURE_SHARE)) as detector:
             shared = Shared(file, detector, rules, grids, store, stop, say)
             followers = [
                 Follower(entry, camera, shared)

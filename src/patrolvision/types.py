@@ -72,6 +72,7 @@ class Mission:
     started_at: datetime | None = None  # instant of the first frame; None: from the media itself
     telemetry_timezone: str | None = None  # IANA name, for telemetry that carries no zone
     clock_offset_s: float = 0.0  # added to the video's time to get the telemetry's
+    input_px: int | None = None  # longer side of what the detector looks at; None: its card's
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,10 @@ UNKNOWN_CAMERA = Camera("unknown", "car", Lens(1, 1, 1.0, 1.0, 0.5, 0.5))
 LIVE_SIGMA_TIME_S = 0.3  # of a live picture dated by the clock when it arrives
 
 
+# What continues a track may be less sure than what begins one: that share of each threshold.
+UNSURE_SHARE = 0.5
+
+
 def release(settings: Settings) -> ModelRelease:
     """The model release the settings name; ModelError names those there are."""
     from patrolvision.detect.release import load_release
@@ -41,10 +46,23 @@ def release(settings: Settings) -> ModelRelease:
 
 
 def detector(
-    settings: Settings, *, conf: float | None = None, threads: int | None = None
+    settings: Settings,
+    *,
+    conf: float | None = None,
+    threads: int | None = None,
+    unsure_share: float = 1.0,
+    input_px: int | None = None,
 ) -> Detector:
-    """The detector on the engine the settings name; auto takes OpenVINO where its weights are."""
+    """The detector on the engine the settings name; auto takes OpenVINO where its weights are.
+
+    unsure_share lowers all thresholds, for boxes that a tracker is to follow. input_px: longer side
+    of what the network looks at, instead of the settings' or the card's.
+    """
     chosen = release(settings)
+    lowered = {name: unsure_share * limit for name, limit in chosen.thresholds.items()}
+    side = input_px or settings.input_px
+    sides = {"input_width": side, "input_height": side} if side else {}
+    chosen = replace(chosen, thresholds=lowered, **sides)
     engines: dict[str, Callable[[], Detector]] = {
         "openvino": lambda: _openvino(chosen, settings, conf, threads),
         "ultralytics": lambda: _ultralytics(chosen, conf, threads),
@@ -174,11 +192,14 @@ def _poses(
     return PoseTrack(log, seen_by, settings=sync).pose_at
 
 
-def tracker(chosen: ModelRelease) -> Tracker:
-    """A fresh memory for one stream."""
-    from patrolvision.track.bytetrack import ByteTracker
+def tracker(settings: Settings, seen_by: Camera | None) -> Tracker:
+    """A fresh memory for one stream; a box begins a track at the release's own threshold."""
+    from patrolvision.track.bytetrack import ByteTracker, TrackSettings
 
-    return ByteTracker(chosen.classes)
+    chosen = release(settings)
+    at_once = TrackSettings(confirm_frames=1, confirm_s=0.0)  # TrackBook asks for two frames
+    lens = None if seen_by is None else seen_by.lens
+    return ByteTracker(chosen.classes, at_once, start_confidences=chosen.thresholds, lens=lens)
 
 
 def book(

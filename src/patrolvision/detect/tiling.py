@@ -20,6 +20,7 @@ from patrolvision.detect.boxes import overlap_with
 from patrolvision.ports import Detector
 from patrolvision.types import Detections, Image, ModelRelease
 
+CUT_PX = 4.0  # a box that ends so near to a tile's inner edge was cut by it
 Tile = tuple[int, int, int, int]  # x1, y1, x2, y2 in pixels of the picture
 
 
@@ -128,18 +129,26 @@ def merge(
     """The whole picture's boxes and the tiles' boxes (in pixels of their tile) as one set.
 
     Two boxes of one class are one thing if their overlap over the smaller exceeds max_ios, unless
-    both lie within one view: that one's own suppression has judged them already.
+    both lie within one view: that one's own suppression has judged them already. The surer box
+    stands for both; only if a tile's edge cut it does it grow to hold the other.
     """
     moved = [
         part.xyxy + np.array([x, y, x, y], np.float32)
         for part, (x, y, _, _) in zip(parts, tiles, strict=True)
     ]
     view = np.repeat(np.arange(len(parts) + 1), [len(whole), *map(len, parts)])
+    right, bottom = (max((tile[k] for tile in tiles), default=0) for k in (2, 3))
+    is_cut = [np.zeros(len(whole), bool)]
+    for xyxy, (x1, y1, x2, y2) in zip(moved, tiles, strict=True):
+        inner = np.array([x1 > 0, y1 > 0, x2 < right, y2 < bottom])
+        near = np.abs(xyxy - np.array([x1, y1, x2, y2], np.float32)) < CUT_PX
+        is_cut.append((near & inner).any(axis=1))
     return _merge_greedily(
         np.concatenate([whole.xyxy, *moved]),
         np.concatenate([whole.confidence, *(part.confidence for part in parts)]),
         np.concatenate([whole.class_id, *(part.class_id for part in parts)]),
         view,
+        np.concatenate(is_cut),
         max_ios,
     )
 
@@ -149,6 +158,7 @@ def _merge_greedily(
     confidence: NDArray[np.float32],
     class_id: NDArray[np.int64],
     view: NDArray[np.int64],
+    is_cut: NDArray[np.bool_],
     max_ios: float,
 ) -> Detections:
     order = np.argsort(-confidence, kind="stable")
@@ -160,7 +170,8 @@ def _merge_greedily(
             & (view[rest] != view[best])
             & (overlap_with(xyxy[best], xyxy[rest], "ios") > max_ios)
         )
-        group = np.concatenate([xyxy[best][None], xyxy[rest[is_same]]])
+        grows = is_same if is_cut[best] else np.zeros_like(is_same)
+        group = np.concatenate([xyxy[best][None], xyxy[rest[grows]]])
         boxes.append(np.concatenate([group[:, :2].min(axis=0), group[:, 2:].max(axis=0)]))
         kept.append(best)
         order = rest[~is_same]

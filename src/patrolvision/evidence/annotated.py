@@ -23,10 +23,12 @@ class AnnotatedClip:
         self._started_at: datetime | None = None
 
     def add(self, frame: Frame, detections: Detections) -> None:
-        """Append a frame with its detections, at its own time after the first."""
+        """Append a frame with its tracked detections, at its own time after the first."""
         self._started_at = self._started_at or frame.captured_at
         hidden = private(frame.image, detections, self._names)
         at_s = (frame.captured_at - self._started_at).total_seconds()
+        if detections.track_id is not None:  # what only an unsure glance saw is hidden, not shown
+            detections = detections.select(detections.track_id >= 0)
         self._writer.add(annotate(hidden, detections, self._names), at_s)
 
     def __enter__(self) -> AnnotatedClip:
