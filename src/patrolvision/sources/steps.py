@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
-from patrolvision.geo.geodesy import distance_m
 from patrolvision.sources.fixes import STALE_AFTER_S
 from patrolvision.types import TelemetrySample
 
+_EARTH_M = 6_371_009.0
 _LONGEST_OUTLIER_S = 5.0
 _LONE_S = 1.0  # a single fix at either end of a log, and its repetitions
 _NOISE_M = 10.0  # two fixes of one place may lie so far apart
@@ -86,7 +87,11 @@ def stays_of(
 
 
 def _way_m(a: Stay, b: Stay) -> float:
-    return float(distance_m(a.lat_deg, a.lon_deg, b.lat_deg, b.lon_deg))
+    """Haversine on a sphere, better than 0.6 %: a log may have 100,000 steps to judge."""
+    north, east = math.radians(b.lat_deg - a.lat_deg), math.radians(b.lon_deg - a.lon_deg)
+    across = math.cos(math.radians(a.lat_deg)) * math.cos(math.radians(b.lat_deg))
+    chord = math.sin(north / 2.0) ** 2 + across * math.sin(east / 2.0) ** 2
+    return 2.0 * _EARTH_M * math.asin(math.sqrt(min(chord, 1.0)))
 
 
 def _usual_s(stays: Sequence[Stay]) -> float:
