@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from helpers.street_clip import Street, short_street
-from patrolvision import batch
+from patrolvision import batch, missions
 from patrolvision.cli import build_parser
 from patrolvision.errors import ConfigError
 
@@ -26,7 +26,7 @@ def call(*arguments: object) -> argparse.Namespace:
 
 def test_a_recording_keeps_its_fingerprint_wherever_it_lies(street: Street, tmp_path: Path) -> None:
     copy = Path(shutil.copy(street.clip, tmp_path / "other_name.mp4"))
-    assert batch.fingerprint(copy) == batch.fingerprint(street.clip)
+    assert missions.fingerprint(copy) == missions.fingerprint(street.clip)
 
 
 @pytest.mark.parametrize("position", [0, -1], ids=["first byte", "last byte"])
@@ -36,14 +36,14 @@ def test_a_changed_recording_has_another_fingerprint(
     body = bytearray(street.clip.read_bytes())
     body[position] ^= 1
     (tmp_path / "changed.mp4").write_bytes(body)
-    assert batch.fingerprint(tmp_path / "changed.mp4") != batch.fingerprint(street.clip)
+    assert missions.fingerprint(tmp_path / "changed.mp4") != missions.fingerprint(street.clip)
 
 
 def test_a_folder_of_photos_changes_its_fingerprint_with_its_names(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"one")
-    before = batch.fingerprint(tmp_path)
+    before = missions.fingerprint(tmp_path)
     (tmp_path / "a.jpg").rename(tmp_path / "b.jpg")
-    assert batch.fingerprint(tmp_path) != before
+    assert missions.fingerprint(tmp_path) != before
 
 
 def test_a_clip_that_is_named_twice_is_one_mission(street: Street) -> None:
@@ -91,7 +91,7 @@ def test_a_mission_becomes_a_result_even_when_its_media_is_broken(
     (mission,) = batch.missions_of(call(street.clip), {})
     (tmp_path / "empty.mp4").touch()
     settings = batch.settings_of(call(street.clip, "--out", tmp_path / "out"))
-    result = batch.run_mission(settings, replace(mission, media=str(tmp_path / "empty.mp4")))
+    result = missions.run_mission(settings, replace(mission, media=str(tmp_path / "empty.mp4")))
     assert result.error is not None
     assert "empty.mp4" in result.error
     assert result.counts is None

@@ -8,29 +8,19 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from patrolvision import __version__, records, wiring
 from patrolvision.config import Settings
 from patrolvision.errors import OutputError
 from patrolvision.listing import counted, print_table
+from patrolvision.missions import MissionResult
 from patrolvision.report.contents import Entry, Picture, Recording, Report, Shape
 from patrolvision.report.page import ordered, render
-from patrolvision.types import Finding, FrameCounts, Incident, Mission, Ticket
-
-if TYPE_CHECKING:
-    from patrolvision.batch import MissionResult
+from patrolvision.types import Finding, Incident, Mission, Ticket
 
 MAX_PICTURES = 4  # of one incident in the report
 EMBED_MAX_BYTES = 400_000
-REMEDIES = {  # what a user can do about frames without a pose
-    "no telemetry": "give --telemetry FILE",
-    "no camera": "give --camera C.toml",
-    "before telemetry": "give --started-at, if the video's clock is wrong",
-    "after telemetry": "give --started-at, if the video's clock is wrong",
-    "no height": "give mount.height_m in --camera C.toml",
-    "no heading": "only a camera that moves, or has a compass, knows where it looks",
-}
 DEMO_COLUMNS = (
     "#", "category", "priority", "lat_deg", "lon_deg", "sigma_m", "unit_grid", "segment",
     "seen_by", "zone_id",
@@ -221,20 +211,6 @@ def _accounts(missions: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield f"{mission['mission_id']}: {counted(frames['read'], 'frames')} read: " + (
             f"{', '.join(parts)}; {found}, {mission['new_observations']} new"
         )
-
-
-def nothing_placed(mission: Mission, counts: FrameCounts) -> tuple[str, ...]:
-    """A sentence with the remedy, where no frame at all could be put on the map."""
-    if counts.analysed == 0 or counts.without_pose < counts.analysed:
-        return ()
-    reason = max(counts.pose_problems, key=lambda name: counts.pose_problems[name], default="")
-    remedies = [REMEDIES[reason]] if reason in REMEDIES else []
-    if reason == "no telemetry" and mission.camera is None:
-        remedies.append(REMEDIES["no camera"])
-    return (
-        f"{mission.media}: nothing can be put on the map, no frame has a pose ({reason})"
-        + (f": {' and '.join(remedies)}" if remedies else ""),
-    )
 
 
 def print_tickets(summary: Mapping[str, Any]) -> None:

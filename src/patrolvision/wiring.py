@@ -61,8 +61,12 @@ def detector(
     chosen = release(settings)
     lowered = {name: unsure_share * limit for name, limit in chosen.thresholds.items()}
     side = input_px or settings.input_px
-    sides = {"input_width": side, "input_height": side} if side else {}
-    chosen = replace(chosen, thresholds=lowered, **sides)
+    chosen = replace(
+        chosen,
+        thresholds=lowered,
+        input_width=side or chosen.input_width,
+        input_height=side or chosen.input_height,
+    )
     engines: dict[str, Callable[[], Detector]] = {
         "openvino": lambda: _openvino(chosen, settings, conf, threads),
         "ultralytics": lambda: _ultralytics(chosen, conf, threads),

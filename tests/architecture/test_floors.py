@@ -17,7 +17,8 @@ STAGES = {
     "relay", "evidence", "report", "training", "executors", "simulate",
 }  # fmt: skip
 DOORS = {
-    "batch", "live", "follower", "retrain", "api", "demo", "fuse", "listing", "peek", "doctor", "bench", "deliver", "progress",
+    "batch", "missions", "live", "follower", "retrain", "api", "demo", "fuse", "listing", "peek",
+    "doctor", "bench", "deliver", "progress",
 }  # fmt: skip
 FLOOR = {
     "types": 0, "errors": 0, "ports": 1, "geo": 1, "records": 1,
