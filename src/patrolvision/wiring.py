@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import threading
@@ -17,6 +18,8 @@ from zoneinfo import ZoneInfo
 from patrolvision.config import Settings, StreamEntry, WatchFile
 from patrolvision.errors import ConfigError, ModelError
 from patrolvision.types import Camera, Detections, Frame, Lens, Mission, ModelRelease, Pose
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from patrolvision.coverage import CoverageBook
@@ -187,13 +190,16 @@ def _poses(
         return lambda at, time_s: "no telemetry"
     if seen_by is None:
         return lambda at, time_s: "no camera"
+    from patrolvision.sources.quality import cleaned
     from patrolvision.sources.sync import PoseTrack, SyncSettings
     from patrolvision.sources.telemetry import read_telemetry
 
     zone = ZoneInfo(entry.telemetry_timezone or settings.timezone)
     sync = SyncSettings() if entry.started_at else SyncSettings(sigma_time_s=LIVE_SIGMA_TIME_S)
-    log = read_telemetry(entry.telemetry, timezone=zone)
-    return PoseTrack(log, seen_by, settings=sync).pose_at
+    track, notes = cleaned(read_telemetry(entry.telemetry, timezone=zone), seen_by)
+    for note in notes:
+        log.warning("%s: %s", entry.id, note)
+    return PoseTrack(track, seen_by, settings=sync).pose_at
 
 
 def tracker(settings: Settings, seen_by: Camera | None) -> Tracker:
