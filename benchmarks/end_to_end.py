@@ -39,9 +39,9 @@ def ours(args: argparse.Namespace, out: Path) -> float:
         sys.executable, "-m", "patrolvision.cli", "run", str(args.video), "--out", str(out),
         "--analysis-fps", "0", "--json", "--model", str(args.model),
     ]  # fmt: skip
-    for name in ("camera", "telemetry", "zones"):
+    for name in ("camera", "telemetry", "zones", "started_at"):
         if getattr(args, name):
-            command += [f"--{name}", str(getattr(args, name))]
+            command += [f"--{name.replace('_', '-')}", str(getattr(args, name))]
     if args.no_clip:
         command.append("--no-clip")
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -69,6 +69,7 @@ def main() -> None:
     parser.add_argument("--camera", type=Path)
     parser.add_argument("--telemetry", type=Path)
     parser.add_argument("--zones", type=Path)
+    parser.add_argument("--started-at")
     parser.add_argument("--model", type=Path, default=root / "models" / "patrol-n" / "0.1.0")
     parser.add_argument("--peer-python", default=sys.executable)
     parser.add_argument("--rounds", type=int, default=3)
