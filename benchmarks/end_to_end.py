@@ -26,8 +26,8 @@ sys.path.insert(0, sys.argv[1])
 from patrolvision.detect._torchvision_stand_in import put_in_place_if_needed
 put_in_place_if_needed()
 from ultralytics import YOLO
-model = YOLO(sys.argv[2])
 started = time.perf_counter()
+model = YOLO(sys.argv[2])
 frames = sum(1 for _ in model.predict(sys.argv[3], stream=True, verbose=False))
 print(frames, time.perf_counter() - started)
 """
@@ -50,7 +50,7 @@ def ours(args: argparse.Namespace, out: Path) -> float:
 
 
 def peer(args: argparse.Namespace) -> float:
-    """Frames a second of the peer, its first picture's warm-up included."""
+    """Frames a second of the peer, model loading and warm-up included as on our side."""
     source = Path(__file__).resolve().parents[1] / "src"
     weights = next(Path(args.model).glob("*.pt"))
     done = subprocess.run(

@@ -34,6 +34,8 @@ from patrolvision.types import (
 # narrowest neighbours, by 1.5 m; heaps and fires that touch are one.
 _LEAST_APART_M = {"vehicle": 1.5, "litter": 0.6, "fire": 1.5, "smoke": 5.0}
 _SIZED = frozenset({"litter", "fire"})
+# The fit counts one look per half a second: of frames closer than this, one place says it all.
+_LOCATE_EVERY = timedelta(seconds=0.12)
 _MOST_PLACES = 240  # of one track; beyond, every other one is forgotten
 
 
@@ -72,6 +74,10 @@ class _Track:
         self.votes[class_name] = self.votes.get(class_name, 0.0) + sight.confidence
         self.seen[class_name] += 1
 
+    def is_due(self, at: datetime) -> bool:
+        """Whether its last place is old enough for another one to tell anything."""
+        return not self.places or at - self.places[-1][0] >= _LOCATE_EVERY
+
     def stand(self, at: datetime, place: GroundPoint, shift: FloatArray, footprint: float) -> None:
         self.places.append((at, place))
         self.shifts.append(shift)
@@ -103,8 +109,9 @@ class TrackBook:
 
     @property
     def counters(self) -> Mapping[str, int]:
-        """Detections by fate: located, or without_pose, untracked, too_weak, cut_off, no_ground,
-        too_far, no_fire (smoke without a fire); and tracks: too_short, without_place.
+        """Detections by fate: located, in_between (of two places), or without_pose, untracked,
+        too_weak, cut_off, no_ground, too_far, no_fire (smoke without a fire); and tracks:
+        too_short, without_place.
         """
         return dict(self._counters)
 
@@ -121,13 +128,18 @@ class TrackBook:
         lens = self._lens(frame)
         contacts = contacts_of(lens, frame.pose, xyxy, names, self._camera.sigma.pixel)
         pixels = _smoke_on_fire(contacts.pixels, xyxy, names)
-        located = locate_pixels(
-            lens, frame.pose, pixels[chosen], contacts.sigma_px[chosen], quick=True
-        )
-        for k, place in zip(chosen, located, strict=True):
+        seen: list[tuple[int, Sight, _Track]] = []
+        for k in chosen:
             sight = _sight(frame, detections, k)
             track = self._track(frame, detections, k, sight, names[k])
             track.see(sight, names[k])
+            if track.is_due(frame.captured_at):
+                seen.append((k, sight, track))
+            else:
+                self._counters["in_between"] += 1
+        due = [k for k, _, _ in seen]
+        located = locate_pixels(lens, frame.pose, pixels[due], contacts.sigma_px[due], quick=True)
+        for (k, sight, track), place in zip(seen, located, strict=True):
             fate = self._fate(frame, sight, place, contacts, k, names[k])
             self._counters[fate] += 1
             if fate == "located" and isinstance(place, GroundPoint):

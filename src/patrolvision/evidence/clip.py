@@ -34,8 +34,8 @@ class ClipWriter:
         size_wh: tuple[int, int],
         *,
         max_width: int = MAX_WIDTH,
-        crf: int = 27,
-        preset: str = "veryfast",
+        crf: int = 28,
+        preset: str = "ultrafast",
     ) -> None:
         self.path = path
         self.size_wh = _even_size(size_wh, max_width)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from patrolvision.types import Image
 
 WORKING_WIDTH_PX = 320
-CORNERS = 200
+CORNERS = 120
 LEAST_CORNERS = 12
 LEAST_INLIER_RATIO = 0.3
 RETURN_PX = 1.0  # of the shrunk picture: a corner that comes back farther off is lost
@@ -32,7 +32,7 @@ FLOW: FlowArgs = {
     "winSize": (21, 21),
     "maxLevel": 5,
     "flags": cv2.OPTFLOW_USE_INITIAL_FLOW,
-    "criteria": (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.03),
+    "criteria": (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03),
 }
 
 
