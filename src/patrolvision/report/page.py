@@ -120,8 +120,10 @@ def _header(report: Report, zone: ZoneInfo) -> str:
     counts += [_count(tickets[c], TITLES[c], c) for c in ORDER]
     if rest:
         counts.append(_count(rest, "for review or warning"))
+    seen = len(report.recordings)
+    recordings = f"{seen} recording{'s' if seen != 1 else ''} · " if seen else ""
     line = (
-        f"{len(report.recordings)} recordings · detector {report.model_release} · "
+        f"{recordings}detector {report.model_release} · "
         f"{report.program} · {_when(report.generated_at, zone)} ({report.timezone})"
     )
     return (
@@ -157,19 +159,22 @@ def render(report: Report) -> str:
     )  # fmt: skip
     failed = "".join(f"<li><b>{escape(k)}</b> {escape(v)}</li>" for k, v in report.failed.items())
     legend = "".join(f'<li class="{c}">{escape(t)}</li>' for c, t in TITLES.items())
+    looked_at = (
+        '<section><h2>What was looked at</h2><div class="wide"><table>'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></section>"
+    )
     nothing = '<p class="empty">Nothing was found in these recordings.</p>'
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(report.title)}</title><style>{_resource('style.css')}</style></head><body>"
         f"{_header(report, zone)}<main>"
-        f'<section class="map">{draw(report)}<ul class="legend">{legend}'
+        f'<section class="map"><div class="canvas">{draw(report)}</div><ul class="legend">{legend}'
         '<li class="zone">kerb rule</li><li class="trackline">track of a recording</li>'
         '<li class="ring">95 % of the place</li></ul></section>'
         f'<section class="cards">{cards or nothing}</section>'
         f"{f'<section><h2>Not read</h2><ul>{failed}</ul></section>' if failed else ''}"
-        f'<section><h2>What was looked at</h2><div class="wide"><table>'
-        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></section></main>"
+        f"{looked_at if report.recordings else ''}</main>"
         "<footer>People's heads and the ends of vehicles are blurred in every picture.</footer>"
         f"<script>{_resource('script.js')}</script></body></html>"
     )
