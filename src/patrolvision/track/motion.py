@@ -62,8 +62,9 @@ def shrink(image: Image) -> tuple[NDArray[np.uint8], float]:
     height, width = image.shape[:2]
     scale = min(1.0, WORKING_WIDTH_PX / width)
     size_wh = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA) if scale < 1 else image
-    return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8), scale
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)  # before shrinking: half the work
+    small = cv2.resize(grey, size_wh, interpolation=cv2.INTER_AREA) if scale < 1 else grey
+    return np.asarray(small, np.uint8), scale
 
 
 def estimate_warp(
