@@ -64,8 +64,8 @@ def times_and_indexes(server: RtspServer, name: str) -> tuple[list[float], list[
 
 def test_every_picture_of_a_served_clip_has_its_own_time(server: RtspServer) -> None:
     times, indexes, read = times_and_indexes(server, "camera.mp4")
-    again = read - FRAMES  # under load the server sends a picture twice; its time is refused
-    assert again in (0, 1)
+    again = read - FRAMES  # under load the server sends pictures twice; their time is refused
+    assert 0 <= again <= 3
     assert len(times) >= FRAMES - 1  # FFmpeg gives the first one no time where RTP starts at zero
     late = np.array(times) - np.array(indexes) / FPS  # RTP counts 1/90000 s
     assert -again / FPS - 0.002 <= late.min() <= late.max() <= 0.002
