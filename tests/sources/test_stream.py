@@ -62,10 +62,16 @@ def times_and_indexes(server: RtspServer, name: str) -> tuple[list[float], list[
     return times, [frame.index for frame in frames], counts.read
 
 
+def repeated(read: int) -> int:
+    """How many pictures the server sent twice, as it does under load; their time is refused."""
+    again = read - FRAMES
+    assert 0 <= again <= 3
+    return again
+
+
 def test_every_picture_of_a_served_clip_has_its_own_time(server: RtspServer) -> None:
     times, indexes, read = times_and_indexes(server, "camera.mp4")
-    again = read - FRAMES  # under load the server sends pictures twice; their time is refused
-    assert 0 <= again <= 3
+    again = repeated(read)
     assert len(times) >= FRAMES - 1  # FFmpeg gives the first one no time where RTP starts at zero
     late = np.array(times) - np.array(indexes) / FPS  # RTP counts 1/90000 s
     assert -again / FPS - 0.002 <= late.min() <= late.max() <= 0.002
@@ -74,7 +80,7 @@ def test_every_picture_of_a_served_clip_has_its_own_time(server: RtspServer) -> 
 
 def test_time_stamps_in_the_order_of_decoding_are_put_in_order(server: RtspServer) -> None:
     times, indexes, read = times_and_indexes(server, "studio.mp4")
-    assert read == FRAMES
+    repeated(read)
     assert (
         len(times) >= FRAMES - 3
     )  # one without a time, and what showed a deeper disorder than usual
@@ -91,7 +97,8 @@ def test_only_as_many_frames_as_asked_for_are_delivered(server: RtspServer) -> N
     source.close()
     counts = source.counts()
     assert FRAMES / FPS * 5 - 1 <= len(frames) <= FRAMES / FPS * 5 + 1
-    assert counts.read == FRAMES == counts.analysed + sum(counts.skipped.values())
+    repeated(counts.read)
+    assert counts.read == counts.analysed + sum(counts.skipped.values())
     assert counts.pose_problems == {"no telemetry": len(frames)}
 
 
