@@ -196,6 +196,23 @@ class WatchFile(_Frozen):
         return self
 
 
+class OfficeSettings(_Frozen):
+    """How the office answers: who may read, how long a session lives, what may be uploaded."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    media: Path | None = None  # holds evidence/; None: the folder of the database file
+    open_reading: bool | None = None  # on this computer; None: while there is no account
+    session_hours: PositiveFloat = 12.0
+    idle_hours: PositiveFloat = 2.0
+    requests_per_minute: Annotated[int, Field(ge=0)] = 6000  # of one address; 0: no limit
+    upload_max_bytes: Annotated[int, Field(ge=1)] = 20_000_000
+    body_max_bytes: Annotated[int, Field(ge=1)] = 16_000_000
+    timezone: str = "UTC"
+
+    _known_timezone = field_validator("timezone")(Settings._known_timezone.__func__)  # type: ignore[attr-defined]
+
+
 _Model = TypeVar("_Model", bound=BaseModel)
 
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, Table, func, select
@@ -57,6 +58,17 @@ class SqlStore:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+
+    @property
+    def engine(self) -> Engine:
+        """For modules of this folder that ask more of the database: reading(engine), writing()."""
+        return self._engine
+
+    @property
+    def folder(self) -> Path:
+        """Where pictures lie unless told otherwise: beside an SQLite file, else here."""
+        database = self._engine.url.database if self._engine.name == "sqlite" else None
+        return Path(database).parent if database and database != ":memory:" else Path()
 
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
