@@ -112,7 +112,7 @@ def _run(
         seen_by = getattr(source, "camera", None) or camera
         stages = Stages(
             detector=wiring.detector_for(inner, seen_by, settings),
-            tracker=wiring.tracker(settings, seen_by),
+            tracker=wiring.tracker(settings, seen_by, is_photos=is_photos),
             book=wiring.book(mission, seen_by, inner.release, is_photos=is_photos),
             rules=rules,
             keeper=wiring.keeper(settings, inner.release),

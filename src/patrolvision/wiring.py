@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 # Frames of an unknown camera have no pose, so that nothing is ever located through this one.
 UNKNOWN_CAMERA = Camera("unknown", "car", Lens(1, 1, 1.0, 1.0, 0.5, 0.5))
+PHOTOS_LOST_AFTER_S = 1800.0
 LIVE_SIGMA_TIME_S = 0.3  # of a live picture dated by the clock when it arrives
 
 
@@ -202,8 +203,13 @@ def _poses(
     return PoseTrack(track, seen_by, settings=sync).pose_at
 
 
-def tracker(settings: Settings, seen_by: Camera | None) -> Tracker:
+def tracker(settings: Settings, seen_by: Camera | None, *, is_photos: bool = False) -> Tracker:
     """A fresh memory for one stream; a box begins a track at the release's own threshold."""
+    if is_photos:
+        from patrolvision.sources.overlap import describe, register
+        from patrolvision.track.photos import PhotoTracker
+
+        return PhotoTracker(release(settings).classes, describe, register)
     from patrolvision.track.bytetrack import ByteTracker, TrackSettings
 
     chosen = release(settings)
@@ -218,7 +224,9 @@ def book(
     """The memory that turns one stream's tracks into observations; single photos count alone."""
     from patrolvision.observe import ObserveSettings, TrackBook
 
-    settings = ObserveSettings(is_single_shot=is_photos)
+    settings = ObserveSettings()
+    if is_photos:  # a later strip may show the same thing again
+        settings = ObserveSettings(is_single_shot=True, lost_after_s=PHOTOS_LOST_AFTER_S)
     return TrackBook(
         mission.id,
         mission.stream_id,

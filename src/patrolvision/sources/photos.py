@@ -14,6 +14,7 @@ from patrolvision.sources.camera_media import camera_from_photo
 from patrolvision.sources.exif import PhotoFacts, read_facts
 from patrolvision.sources.fixes import EPOCH, RawLog, TelemetryLog, build_log
 from patrolvision.sources.picture import SUFFIXES, read_picture
+from patrolvision.sources.survey import PosedPhoto, Survey, surveyed
 from patrolvision.sources.sync import PoseTrack
 from patrolvision.types import Camera, Frame, FrameCounts, Image, Pose
 
@@ -47,6 +48,7 @@ class PhotoFolderSource:
         self._read = self._analysed = self._without_pose = 0
         self._skipped: Counter[str] = Counter()
         self._pose_problems: Counter[str] = Counter()
+        self._survey: Survey | None = None
         first_image, first = _first_readable(path, self._photos)
         self._size_wh = (first_image.shape[1], first_image.shape[0])
         self.camera = self._camera_of(first, self._size_wh)
@@ -69,13 +71,15 @@ class PhotoFolderSource:
         self._read = self._analysed = self._without_pose = 0
         self._skipped, self._pose_problems = Counter(), Counter()
         self.problems.clear()
+        survey = self._surveyed()
+        self.problems += survey.notes
         for index, photo in enumerate(self._photos):
             self._read += 1
             image = self._image(photo)
             if image is None:
                 continue
             self._analysed += 1
-            yield self._frame(index, photo, image)
+            yield self._frame(index, photo, image, survey.poses[index])
 
     def counts(self) -> FrameCounts:
         """Every photo read so far, by what became of it."""
@@ -100,9 +104,27 @@ class PhotoFolderSource:
             self.problems.append(str(error))
             return None
 
-    def _frame(self, index: int, photo: _Photo, image: Image) -> Frame:
+    def _surveyed(self) -> Survey:
+        """All photos' poses, each checked against the others; found once, before the first."""
+        if self._survey is None:
+            posed = [self._posed(index, photo) for index, photo in enumerate(self._photos)]
+            name = self._photos[0].path.parent.name
+            self._survey = surveyed(posed, self.camera, name)
+        return self._survey
+
+    def _posed(self, index: int, photo: _Photo) -> PosedPhoto:
+        facts = photo.facts
+        at = (facts.at if facts else None) or EPOCH + timedelta(seconds=index)
+        pose = self._pose(photo, at)
+        return PosedPhoto(
+            photo.path, facts.at if facts else None, facts.fix if facts else None, pose
+        )
+
+    def _frame(self, index: int, photo: _Photo, image: Image, pose: Pose | str) -> Frame:
         at = (photo.facts.at if photo.facts else None) or EPOCH + timedelta(seconds=index)
-        pose = self._pose(photo, at, (image.shape[1], image.shape[0]))
+        size_wh = image.shape[1], image.shape[0]
+        if isinstance(pose, Pose) and self._camera_of(photo, size_wh) != self.camera:
+            pose = "another lens or picture size"
         if isinstance(pose, str):
             self._without_pose += 1
             self._pose_problems[pose] += 1
@@ -121,14 +143,14 @@ class PhotoFolderSource:
             return replace(self._given_camera, lens=lens) if lens else None
         return camera_from_photo(photo.facts, size_wh) if photo.facts else None
 
-    def _pose(self, photo: _Photo, at: datetime, size_wh: tuple[int, int]) -> Pose | str:
+    def _pose(self, photo: _Photo, at: datetime) -> Pose | str:
         if photo.facts is None or photo.facts.fix.lat_deg is None:
             return "no telemetry"
         if photo.facts.at is None:
             return "no time"
         if self.camera is None:
             return "no camera" if self._given_camera is None else "not the camera's picture shape"
-        if self._camera_of(photo, size_wh) != self.camera:
+        if self._camera_of(photo, self._size_wh) != self.camera:
             return "another lens or picture size"
         try:
             log = build_log(photo.path, RawLog("exif", (photo.facts.fix,), "GPSLatitude"))

@@ -1,0 +1,194 @@
+"""A folder of photos as one flight or drive: each photo's pose checked against its neighbours.
+
+One photo alone cannot know that its compass is turned round or that its fix is the last one over
+again. Together they can: by the way from fix to fix, and by the ground that their pictures share.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from patrolvision.errors import MediaError, TelemetryError
+from patrolvision.sources.fixes import RawFix, RawLog, build_log
+from patrolvision.sources.overlap import Features, describe, matches, register
+from patrolvision.sources.picture import read_shrunk
+from patrolvision.sources.quality import cleaned, quality_of
+from patrolvision.sources.strips import Pair, Verdicts, compare, corrected, judged
+from patrolvision.sources.sync import PoseTrack
+from patrolvision.types import Camera, Pose
+
+PARTNERS = 2  # following photos that each is compared with
+LONGEST_PAUSE = timedelta(minutes=2)  # between photos of one flight that are compared
+SAME_VIEW_PX = 0.01  # of the picture's width: the background of a camera that stood still
+FEWEST_MATCHES = 24
+SHAPE_TOLERANCE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class PosedPhoto:
+    """One photo as it is by itself: its instant, its fix, its pose or why it has none."""
+
+    path: Path
+    at: datetime | None
+    fix: RawFix | None
+    pose: Pose | str
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The photos' poses in their order, or why there is none, and what a person should know."""
+
+    poses: tuple[Pose | str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def surveyed(photos: Sequence[PosedPhoto], camera: Camera | None, name: str) -> Survey:
+    """The poses after all checks; photos are in order of time. name is the folder's, for notes."""
+    poses = [photo.pose for photo in photos]
+    if camera is None or len(photos) < 2:
+        return Survey(tuple(poses))
+    poses, notes = _by_fixes(photos, poses, camera, name)
+    pairs, stood = _pairs(photos, poses, camera)
+    heights = {k: p.height_m for k, p in enumerate(poses) if isinstance(p, Pose)}
+    verdicts = judged(pairs, heights)
+    checked = tuple(p if isinstance(p, str) else corrected(p, k, verdicts)
+                    for k, p in enumerate(poses))  # fmt: skip
+    checked = _without_repeats(checked, stood)
+    return Survey(checked, (*notes, *_notes(name, photos, verdicts, checked, len(pairs))))
+
+
+def _by_fixes(
+    photos: Sequence[PosedPhoto], poses: list[Pose | str], camera: Camera, name: str
+) -> tuple[list[Pose | str], list[str]]:
+    """What the fixes say of each other; a car's photo without a compass gets the course."""
+    fixes = [photo.fix for photo in photos if photo.fix and photo.at]
+    try:
+        log = build_log(Path(name), RawLog("exif", tuple(fixes), "GPSLatitude"))
+    except TelemetryError:
+        return poses, []
+    quality = quality_of(log, camera)
+    stale = {log.samples[i].at for run in quality.stale for i in run.indices}
+    astray = {log.samples[i].at for i in quality.outliers}
+    clean, notes = cleaned(log, camera)
+    track = PoseTrack(clean, camera)
+    found: list[Pose | str] = []
+    for photo, pose in zip(photos, poses, strict=True):
+        if photo.at in stale:
+            found.append("stale fix")
+        elif photo.at in astray:
+            found.append("jump in telemetry")
+        elif pose == "no heading" and photo.at is not None:
+            found.append(track.pose_at(photo.at, None))
+        else:
+            found.append(pose)
+    return found, notes
+
+
+def _pairs(
+    photos: Sequence[PosedPhoto], poses: Sequence[Pose | str], camera: Camera
+) -> tuple[list[Pair], dict[int, bool]]:
+    """(pairs of pictures that share ground, photo -> whether it shows the last one's view again)
+
+    The second only for photos that repeat the fix of the one before.
+    """
+    pairs: list[Pair] = []
+    stood: dict[int, bool] = {}
+    recent: deque[tuple[int, Pose, Features]] = deque(maxlen=PARTNERS)
+    for k, (photo, pose) in enumerate(zip(photos, poses, strict=True)):
+        if not isinstance(pose, Pose):
+            continue
+        features = _features(photo.path, (camera.lens.width, camera.lens.height))
+        if features is None:
+            continue
+        for j, other, earlier in recent:
+            if pose.at - other.at > LONGEST_PAUSE:
+                continue
+            if j == recent[-1][0] and _is_one_fix(photos[j], photo):
+                stood[k] = _is_same_view(earlier, features)
+            overlap = register(earlier, features)
+            pair = None if overlap is None else compare(camera.lens, other, pose, overlap, (j, k))
+            if pair is not None:
+                pairs.append(pair)
+        recent.append((k, pose, features))
+    return pairs, stood
+
+
+def _features(path: Path, full_wh: tuple[int, int]) -> Features | None:
+    """None where the picture cannot be read, or has another shape than the others."""
+    try:
+        shrunk = read_shrunk(path, full_wh)
+    except MediaError:
+        return None
+    height, width = shrunk.shape[:2]
+    is_alike = abs(width * full_wh[1] / (height * full_wh[0]) - 1.0) < SHAPE_TOLERANCE
+    return describe(shrunk, full_wh) if is_alike else None
+
+
+def _is_one_fix(a: PosedPhoto, b: PosedPhoto) -> bool:
+    if a.fix is None or b.fix is None:
+        return False
+    return (a.fix.lat_deg, a.fix.lon_deg) == (b.fix.lat_deg, b.fix.lon_deg)
+
+
+def _is_same_view(first: Features, second: Features) -> bool:
+    """Whether what the two pictures share is at the same pixels in both."""
+    pairs = matches(first, second)
+    if len(pairs) < FEWEST_MATCHES:
+        return False
+    moved = np.linalg.norm(first.points[pairs[:, 0]] - second.points[pairs[:, 1]], axis=1)
+    return float(np.median(moved)) < SAME_VIEW_PX * second.size_wh[0]
+
+
+def _without_repeats(poses: Sequence[Pose | str], stood: dict[int, bool]) -> tuple[Pose | str, ...]:
+    """A car that repeats its fix while the picture moves has lost reception.
+
+    A picture from above is judged by the ground it shares; a camera may turn where it stands.
+    """
+
+    def is_repeat(k: int, pose: Pose | str) -> bool:
+        is_level = isinstance(pose, Pose) and pose.pitch_deg > -30.0
+        return is_level and not stood.get(k, True)
+
+    return tuple("stale fix" if is_repeat(k, p) else p for k, p in enumerate(poses))
+
+
+def _notes(
+    name: str,
+    photos: Sequence[PosedPhoto],
+    verdicts: Verdicts,
+    poses: Sequence[Pose | str],
+    pairs: int,
+) -> list[str]:
+    notes: list[str] = []
+    if verdicts.turned:
+        first = min(verdicts.turned)
+        notes.append(
+            f"{name}: the heading of {len(verdicts.turned)} photos disagrees with the ground that "
+            f"they share with the next ones, first in {photos[first].path.name} by "
+            f"{verdicts.turned[first][0]:+.0f} degrees; the pictures' own is used"
+        )
+    stale = [k for k, pose in enumerate(poses) if pose == "stale fix"]
+    if stale:
+        notes.append(
+            f"{name}: {len(stale)} photos repeat an earlier fix though the picture moved, first "
+            f"{photos[stale[0]].path.name}; they have no pose"
+        )
+    if verdicts.jumped:
+        first = min(verdicts.jumped)
+        notes.append(
+            f"{name}: the fix of {len(verdicts.jumped)} photos is where the camera cannot have "
+            f"been by the ground they show, first {photos[first].path.name}; they have no pose"
+        )
+    if verdicts.height_ratio is not None:
+        ratio, sigma = verdicts.height_ratio
+        notes.append(
+            f"{name}: by {pairs} pairs of pictures the height above the ground (or the focal "
+            f"length) is {ratio:.2f} ± {sigma:.2f} times what is stated; that is used"
+        )
+    return notes
