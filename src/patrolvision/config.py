@@ -209,6 +209,8 @@ class OfficeSettings(_Frozen):
     upload_max_bytes: Annotated[int, Field(ge=1)] = 20_000_000
     body_max_bytes: Annotated[int, Field(ge=1)] = 16_000_000
     timezone: str = "UTC"
+    tiles_url: str | None = None  # of the page's raster tiles, with {z}/{x}/{y}; None: own ground
+    tiles_attribution: str = ""
 
     _known_timezone = field_validator("timezone")(Settings._known_timezone.__func__)  # type: ignore[attr-defined]
 

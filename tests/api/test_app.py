@@ -62,12 +62,6 @@ def test_health_counts_what_is_there(store: SqlStore) -> None:
     assert answer.json()["incidents"] == 1
 
 
-def test_the_page_shows_the_ticket(store: SqlStore) -> None:
-    page = TestClient(create_app(store)).get("/").text
-    assert 'class="card litter"' in page
-
-
 def test_another_computer_is_not_answered(store: SqlStore) -> None:
     client = TestClient(create_app(store), client=("192.0.2.7", 5000))
     assert client.get("/api/v1/tickets").status_code == 403
-    assert client.get("/").status_code == 403

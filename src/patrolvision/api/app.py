@@ -18,6 +18,7 @@ from patrolvision.store.sql_store import SqlStore
 # Modules of routes/ with `def router(office: Office) -> APIRouter`; one line each, the first match
 # of an address wins.
 ROUTES = (
+    "page",
     "present",
 )  # fmt: skip
 

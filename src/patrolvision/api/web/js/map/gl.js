@@ -1,0 +1,108 @@
+/** The map drawn by MapLibre GL; offers what map/plain.js offers. */
+
+import { colour, onTheme } from "../theme.js";
+import { pictureOf } from "./pins.js";
+
+const EMPTY = { type: "FeatureCollection", features: [] };
+const NAMES = ["graticule", "coverage", "grids", "segments", "zones", "ellipse", "area", "points", "selected"];
+
+function loadLibrary() {
+  if (window.maplibregl) return Promise.resolve(window.maplibregl);
+  return new Promise((done, failed) => {
+    const script = document.createElement("script");
+    script.src = "/web/vendor/maplibre-gl.js";
+    script.onload = () => done(window.maplibregl);
+    script.onerror = () => failed(new Error("maplibre-gl.js"));
+    document.head.append(script);
+  });
+}
+
+const line = (id, source, paint, extra = {}) => ({ id, source, type: "line", paint, layout: { "line-join": "round", "line-cap": "round" }, ...extra });
+const area = (id, source, paint, extra = {}) => ({ id, source, type: "fill", paint, ...extra });
+const byCategory = () => ["match", ["get", "category"], "open_fire", colour("fire"), "illegal_parking", colour("parking"), "litter", colour("litter"), colour("accent")];
+const grow = (from, a, to, b) => ["interpolate", ["exponential", 2], ["zoom"], from, a, to, b];
+
+function layers(hasTiles) {
+  const isUnit = ["==", ["get", "layer"], "unit"];
+  const ring = ["match", ["get", "rule"], "parking_allowed", colour("good"), "fire_ok", colour("soft"), "ignore", colour("soft"), colour("zone")];
+  return [
+    { id: "ground", type: "background", paint: { "background-color": colour("map-ground") } },
+    ...(hasTiles ? [{ id: "tiles", source: "tiles", type: "raster" }] : []),
+    line("graticule", "graticule", { "line-color": colour("map-cell"), "line-width": 0.6, "line-opacity": 0.5 }),
+    line("road-edge", "segments", { "line-color": colour("map-road-edge"), "line-width": grow(12, 1.5, 20, 60) }),
+    line("road", "segments", { "line-color": colour("map-road"), "line-width": grow(12, 0.8, 20, 56) }),
+    area("coverage", "coverage", { "fill-color": colour("map-looked"), "fill-opacity": 0.1 }),
+    line("coverage-edge", "coverage", { "line-color": colour("map-looked"), "line-width": 0.8, "line-opacity": 0.45 }),
+    line("cells", "grids", { "line-color": colour("map-cell"), "line-width": 1 }, { filter: isUnit, minzoom: 13 }),
+    line("cells-strong", "grids", { "line-color": colour("map-cell-strong"), "line-width": 1.4, "line-dasharray": [4, 3] }, { filter: ["!", isUnit] }),
+    area("zones", "zones", { "fill-color": ring, "fill-opacity": 0.12 }, { minzoom: 14 }),
+    line("zones-edge", "zones", { "line-color": ring, "line-width": 1 }, { minzoom: 14 }),
+    { id: "cell-words", source: "grids", type: "symbol", minzoom: 16.5, filter: isUnit, layout: { "icon-image": ["concat", "words|", ["get", "code"]], "icon-padding": 12 } },
+    area("ellipse", "ellipse", { "fill-color": byCategory(), "fill-opacity": 0.18 }),
+    line("ellipse-edge", "ellipse", { "line-color": byCategory(), "line-width": 1.6 }),
+    area("area", "area", { "fill-color": colour("accent"), "fill-opacity": 0.07 }),
+    line("area-edge", "area", { "line-color": colour("accent"), "line-width": 1.6, "line-dasharray": [3, 2] }),
+    { id: "selected", source: "selected", type: "circle", paint: { "circle-radius": 17, "circle-color": "transparent", "circle-stroke-width": 2.5, "circle-stroke-color": colour("ink") } },
+    { id: "points", source: "points", type: "symbol", layout: { "icon-image": ["get", "picture"], "icon-allow-overlap": true, "icon-ignore-placement": true, "symbol-sort-key": ["get", "rank"] } },
+  ];
+}
+
+const PARTS = { coverage: ["coverage", "coverage-edge"], grids: ["cells", "cells-strong", "cell-words"], zones: ["zones", "zones-edge"], segments: ["road", "road-edge"], tiles: ["tiles"] };
+
+/** A map in `box`; rejects where the browser has no WebGL. */
+export async function glMap(box, { tiles, onMove, onPick, onPlace }) {
+  const gl = await loadLibrary();
+  const held = Object.fromEntries(NAMES.map((name) => [name, EMPTY]));
+  const hidden = new Set();
+
+  const style = () => {
+    const sources = Object.fromEntries(NAMES.map((name) => [name, { type: "geojson", data: held[name], tolerance: 0.2 }]));
+    if (tiles?.url) sources.tiles = { type: "raster", tiles: [tiles.url], tileSize: 256, maxzoom: tiles.max_zoom ?? 19, attribution: tiles.attribution ?? "" };
+    return { version: 8, sources, layers: layers(Boolean(tiles?.url)) };
+  };
+  const map = new gl.Map({
+    container: box, style: style(), center: [113.2297, 22.8399], zoom: 15, minZoom: 2, maxZoom: 22,
+    attributionControl: tiles?.attribution ? { compact: true } : false,
+    dragRotate: false, pitchWithRotate: false, touchPitch: false, fadeDuration: 0, refreshExpiredTiles: false,
+  });
+  map.touchZoomRotate.disableRotation();
+  map.keyboard.disableRotation();
+  const canvas = map.getCanvas();
+
+  map.on("styleimagemissing", ({ id }) => {
+    if (!map.hasImage(id)) map.addImage(id, ...pictureOf(id));
+  });
+  const applyHidden = () => {
+    for (const [name, ids] of Object.entries(PARTS)) {
+      for (const id of ids) if (map.getLayer(id)) map.setLayoutProperty(id, "visibility", hidden.has(name) ? "none" : "visible");
+    }
+  };
+  const near = ({ x, y }) => map.queryRenderedFeatures([[x - 5, y - 5], [x + 5, y + 5]], { layers: ["points"] })[0];
+  const spotOf = (feature) => ({ ...feature.properties, lon: feature.geometry.coordinates[0], lat: feature.geometry.coordinates[1] });
+  map.on("click", (event) => {
+    const hit = near(event.point);
+    if (onPlace?.(event.lngLat.lng, event.lngLat.lat)) return;
+    if (hit) onPick(spotOf(hit));
+  });
+  map.on("mousemove", (event) => { canvas.style.cursor = near(event.point) ? "pointer" : ""; });
+  map.on("moveend", () => onMove());
+  onTheme(() => { map.setStyle(style(), { diff: false }); map.once("styledata", applyHidden); });
+  await new Promise((done, failed) => {
+    map.once("style.load", done);
+    map.once("error", (event) => failed(event.error));
+  });
+  applyHidden();
+  new ResizeObserver(() => map.resize()).observe(box);
+
+  return {
+    kind: "gl",
+    set(name, data) { held[name] = data; map.getSource(name)?.setData(data); },
+    show(name, visible) { if (visible) hidden.delete(name); else hidden.add(name); applyHidden(); },
+    bounds() { const b = map.getBounds(); return [b.getWest(), b.getSouth(), b.getEast(), b.getNorth()]; },
+    zoom: () => map.getZoom(),
+    zoomBy: (steps) => map.zoomTo(map.getZoom() + steps),
+    fit([w, s, e, n], { padding = 60, maxZoom = 19, jump = false } = {}) { map.fitBounds([[w, s], [e, n]], { padding, maxZoom, animate: !jump, duration: 500 }); },
+    fly(lon, lat, zoom, padding = {}) { map.easeTo({ center: [lon, lat], zoom, padding, duration: 450 }); },
+    aim: (on) => { canvas.style.cursor = on ? "crosshair" : ""; },
+  };
+}
