@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+
 from patrolvision.geo.geodesy import distance_m
 from patrolvision.rules.findings import finding_id, seen_score
 from patrolvision.rules.settings import RULE_VERSION, RuleSettings
 from patrolvision.rules.zone_map import ZoneMap
-from patrolvision.types import Finding, IncidentKind, Observation
+from patrolvision.types import Finding, FloatArray, IncidentKind, Observation
 
 LitterKind = Literal["piece", "heap", "large_heap", "unknown"]
 _SEVERITY: dict[LitterKind, int] = {"unknown": 1, "piece": 1, "heap": 2, "large_heap": 3}
@@ -40,16 +42,9 @@ class LitterRule:
 
     def findings(self, observations: Sequence[Observation]) -> list[Finding]:
         """Claims about the litter among the observations, in their order."""
-        fires: dict[str, list[Observation]] = {}
-        for seen in observations:
-            if self._is_fire(seen):
-                fires.setdefault(seen.mission_id, []).append(seen)
-        litter = (o for o in observations if o.class_name == "litter")
-        found = (
-            self._finding(seen)
-            for seen in litter
-            if not self._burns(seen, fires.get(seen.mission_id, ()))
-        )
+        litter = [o for o in observations if o.class_name == "litter"]
+        burning = self._burning(litter, [o for o in observations if self._is_fire(o)])
+        found = (self._finding(seen) for seen in litter if seen.id not in burning)
         return [finding for finding in found if finding is not None]
 
     def _finding(self, seen: Observation) -> Finding | None:
@@ -80,14 +75,31 @@ class LitterRule:
         is_sure = seen_score(seen) >= self.settings.fire_enforce
         return seen.class_name == "fire" and is_sure and seen.frames >= self.settings.fire_frames
 
-    def _burns(self, litter: Observation, fires: Sequence[Observation]) -> bool:
-        return any(_apart_m(fire, litter) <= self.settings.burning_radius_m for fire in fires)
+    def _burning(self, litter: Sequence[Observation], fires: Sequence[Observation]) -> set[str]:
+        """The ids of the litter that burns in a fire of its own pass."""
+        found: set[str] = set()
+        by_mission = _by_mission(litter)
+        for mission_id, burning in _by_mission(fires).items():
+            beside = by_mission.get(mission_id, [])
+            (lat, lon), (fire_lat, fire_lon) = _places(beside), _places(burning)
+            apart = distance_m(fire_lat, fire_lon, lat[:, None], lon[:, None])
+            near = (apart <= self.settings.burning_radius_m).any(axis=1)
+            found |= {seen.id for seen, burns in zip(beside, near, strict=True) if burns}
+        return found
 
     def _is_ignored(self, seen: Observation) -> bool:
         p = self.zones.probability_of("ignore", seen.place, seen.last_seen)
         return p >= self.settings.p_zone
 
 
-def _apart_m(a: Observation, b: Observation) -> float:
-    here, there = a.place, b.place
-    return float(distance_m(here.lat_deg, here.lon_deg, there.lat_deg, there.lon_deg))
+def _by_mission(observations: Sequence[Observation]) -> dict[str, list[Observation]]:
+    found: dict[str, list[Observation]] = {}
+    for seen in observations:
+        found.setdefault(seen.mission_id, []).append(seen)
+    return found
+
+
+def _places(observations: Sequence[Observation]) -> tuple[FloatArray, FloatArray]:
+    places = [(seen.place.lat_deg, seen.place.lon_deg) for seen in observations]
+    lat, lon = np.array(places, np.float64).reshape(-1, 2).T
+    return lat, lon
