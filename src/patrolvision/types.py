@@ -459,6 +459,41 @@ class OutboxMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Route:
+    """Where an outbox message goes, and whose order it keeps; what is urgent never waits."""
+
+    subject: str  # messages of one subject reach a sink in their order
+    sinks: tuple[str, ...]
+    is_urgent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NoticePolicy:
+    """How often one sink may be told: once in cooldown_s of one subject, max_per_hour of all.
+
+    What comes meanwhile waits and goes out as one digest. The default tells everything at once.
+    """
+
+    cooldown_s: float = 0.0
+    max_per_hour: int | None = None
+    digest_size: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Messages on their way to one sink, held by one worker for a while.
+
+    key is the same whenever these messages are sent again: receivers know a repetition by it.
+    """
+
+    sink: str
+    key: str
+    messages: tuple[OutboxMessage, ...]
+    attempts: int  # this one included
+    lease: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRelease:
     """A detector as it may be used: its weights, classes, thresholds and provenance."""
 

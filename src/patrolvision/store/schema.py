@@ -244,5 +244,7 @@ outbox = Table(
     Column("id", Id, nullable=False),
     _required("topic", Id),
     _required("payload", CanonicalJson),
+    Column("routed_at", Instant),  # when it was put on its way to the sinks; None: not yet
     UniqueConstraint("id", name="uq_outbox_id"),
+    Index("ix_outbox_routed_at_position", "routed_at", "position"),
 )

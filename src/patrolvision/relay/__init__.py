@@ -1,0 +1,1 @@
+"""What leaves the office for its neighbours: webhooks, Open311, CAP, MQTT; at least once."""
