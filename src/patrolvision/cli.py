@@ -10,6 +10,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from patrolvision import __version__
 from patrolvision.errors import EXIT_CALL_IS_WRONG, EXIT_SOME_ITEMS_FAILED, CallError, ItemError
@@ -79,6 +80,46 @@ def _doctor(args: argparse.Namespace) -> int:
     from patrolvision import doctor
 
     return doctor.main(args)
+
+
+def _dataset(args: argparse.Namespace) -> int:
+    from patrolvision import curate
+
+    return int(getattr(curate, args.what)(args))
+
+
+def _add_dataset(commands: Any) -> None:
+    parser = commands.add_parser("dataset", help="labelled pictures: check, part, build, export")
+    steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
+
+    def step(name: str, text: str) -> argparse.ArgumentParser:
+        added: argparse.ArgumentParser = steps.add_parser(name, help=text)
+        added.set_defaults(door=_dataset, what=name.replace("-", "_"))
+        return added
+
+    for name, text in (
+        ("check", "every fault of a manifest's sources, with file and line"),
+        ("build", "a data set in a folder named by its content"),
+        ("split", "which picture would go where, a JSON line each"),
+        ("stats", "counts by part, source and class; checksums"),
+    ):
+        one = step(name, text)
+        one.add_argument("manifest", type=Path, metavar="MANIFEST.toml")
+        if name == "build":
+            one.add_argument("--out", type=Path, required=True, metavar="DIR")
+            one.add_argument("--coco", action="store_true", help="COCO JSON beside the YOLO labels")
+        if name != "split":
+            one.add_argument("--json", action="store_true")
+
+    export = step("export-tasks", "pictures with the model's boxes, for CVAT or Label Studio")
+    export.add_argument("pictures", nargs="+", type=Path, help="pictures or folders of pictures")
+    export.add_argument("--format", choices=("cvat", "label-studio"), default="cvat")
+    export.add_argument("--out", type=Path, required=True, metavar="DIR")
+    export.add_argument("--model", metavar="NAME|PATH", help="default: the production model")
+    export.add_argument("--models-dir", type=Path, help=argparse.SUPPRESS)
+    export.add_argument("--engine", choices=("auto", "openvino", "ultralytics"), default="auto")
+    export.add_argument("--conf", type=float, metavar="P", help="instead of the card's thresholds")
+    export.add_argument("--json", action="store_true")
 
 
 def _add_analysis_options(parser: argparse.ArgumentParser) -> None:
@@ -188,6 +229,8 @@ def build_parser() -> argparse.ArgumentParser:
     simulate.add_argument("--seed", type=int, default=0)
     simulate.add_argument("--city", default="mixed", help="which preset (see docs/howto/fusion.md)")
     simulate.set_defaults(door=_simulate)
+
+    _add_dataset(commands)
 
     doctor = commands.add_parser("doctor", help="what is installed, what works, what is missing")
     doctor.add_argument("--json", action="store_true")
