@@ -9,7 +9,8 @@
     └── ItemError            one item is bad: it is named, the rest goes on             exit 3
         ├── MediaError           a video or picture that cannot be read
         ├── TelemetryError       telemetry that cannot be read or does not fit the media
-        └── ObservationError     a line of observations or coverage that cannot be true
+        ├── ObservationError     a line of observations or coverage that cannot be true
+        └── DeliveryError        a neighbour did not take a message: it is tried again
 
 A message says what was expected, what was found, and where (file, frame, field); it is one sentence
 and is shown to the user as it stands.
@@ -60,3 +61,15 @@ class TelemetryError(ItemError):
 
 class ObservationError(ItemError):
     """An observation or a look that cannot be true: named and refused."""
+
+
+class DeliveryError(ItemError):
+    """A neighbour did not take a message.
+
+    is_down: it takes nothing at present; is_final: it will never take this one.
+    """
+
+    def __init__(self, message: str, *, is_down: bool = False, is_final: bool = False) -> None:
+        super().__init__(message)
+        self.is_down = is_down
+        self.is_final = is_final

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from patrolvision.types import (
+    Delivery,
     Detections,
     Finding,
     Frame,
@@ -20,8 +21,10 @@ from patrolvision.types import (
     Look,
     MissionRecord,
     ModelRelease,
+    NoticePolicy,
     Observation,
     OutboxMessage,
+    Route,
     Ticket,
 )
 
@@ -184,6 +187,44 @@ class IncidentStore(Protocol):
 
 class Executor(Protocol):
     """Where missions run: work is a picklable function, an item a picklable value."""
+
+class Outbox(Protocol):
+    """The way out of what was enqueued: each message to each sink, by one worker at a time."""
+
+    def route(self, plan: Callable[[OutboxMessage], Route], at: datetime) -> int:
+        """Put new messages on their way to the sinks of their plan; how many they were."""
+
+    def claim(
+        self, sink: str, at: datetime, lease_s: float, policy: NoticePolicy | None = None
+    ) -> Delivery | None:
+        """The earliest messages that may go to the sink now, held for lease_s; None if none."""
+
+    def done(self, delivery: Delivery, at: datetime) -> bool:
+        """Note that the sink took it; False if the lease had run out."""
+
+    def failed(
+        self, delivery: Delivery, error: str, at: datetime, next_try_at: datetime | None
+    ) -> bool:
+        """Note why it was not taken, and when to try again; None: never."""
+
+
+class Sink(Protocol):
+    """A neighbour who is told: may hear of a delivery again, under the same key."""
+
+    @property
+    def name(self) -> str:
+        """What its deliveries are kept under; never changes."""
+
+    @property
+    def policy(self) -> NoticePolicy:
+        """How often it wants to be told."""
+
+    def wants(self, message: OutboxMessage) -> bool:
+        """Whether the message is for it."""
+
+    def deliver(self, delivery: Delivery) -> None:
+        """Bring it; DeliveryError if it was not taken."""
+
 
     def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
         """The result of each item, as they are done."""
