@@ -11,27 +11,27 @@ from patrolvision.types import Ticket
 WITH_THE_CREW = frozenset({"filed", "dispatched", "handling"})
 
 
-def level_due(ticket: Ticket, now: datetime, catalogue: Catalogue) -> Level:
-    """The rung on which the ticket belongs by now; the lowest unless somebody is late with it.
+def level_due(ticket: Ticket, now: datetime, catalogue: Catalogue) -> int:
+    """The rung (from 0, the lowest) on which the ticket belongs by now: 0 unless a crew is late.
 
     What a crew has reported back waits for the office and climbs no further.
     """
-    lowest = catalogue.levels[0]
     if ticket.state not in WITH_THE_CREW or ticket.due_at is None or now <= ticket.due_at:
-        return lowest
+        return 0
     late_h = overdue_hours(ticket, now, catalogue)
-    return [level for level in catalogue.levels if level.overdue_hours <= late_h][-1]
+    return sum(level.overdue_hours <= late_h for level in catalogue.levels) - 1
 
 
-def escalation(
-    ticket: Ticket, current: str | None, now: datetime, catalogue: Catalogue
-) -> Level | None:
+def escalation(ticket: Ticket, now: datetime, catalogue: Catalogue) -> int | None:
     """The higher rung to which the ticket is to be raised now; None if it stays where it is.
 
     Asked again after it was raised the answer is None, so that the job may run as often as it
     likes. A ticket never climbs down.
     """
-    names = [level.level for level in catalogue.levels]
     due = level_due(ticket, now, catalogue)
-    standing = names.index(current) if current in names else 0
-    return due if names.index(due.level) > standing else None
+    return due if due > ticket.level else None
+
+
+def level_name(level: int, catalogue: Catalogue) -> Level:
+    """The row of a ticket's level; the highest for a level of a longer ladder than today's."""
+    return catalogue.levels[min(level, len(catalogue.levels) - 1)]
