@@ -141,6 +141,9 @@ class StoreTransaction(Protocol):
     def tickets_of(self, incident_ids: Sequence[str]) -> dict[str, Ticket]:
         """incident id -> its ticket, for those that have one."""
 
+    def tickets_about(self, incident_ids: Sequence[str]) -> list[Ticket]:
+        """The tickets of these incidents, those that were split from them included, by id."""
+
     def add_looks(self, looks: Sequence[Look]) -> int:
         """Store the looks whose id is new; how many that were."""
 
@@ -185,9 +188,6 @@ class IncidentStore(Protocol):
         """Release the connections."""
 
 
-class Executor(Protocol):
-    """Where missions run: work is a picklable function, an item a picklable value."""
-
 class Outbox(Protocol):
     """The way out of what was enqueued: each message to each sink, by one worker at a time."""
 
@@ -225,6 +225,9 @@ class Sink(Protocol):
     def deliver(self, delivery: Delivery) -> None:
         """Bring it; DeliveryError if it was not taken."""
 
+
+class Executor(Protocol):
+    """Where missions run: work is a picklable function, an item a picklable value."""
 
     def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
         """The result of each item, as they are done."""

@@ -425,17 +425,19 @@ class GridCodes:
 
 @dataclass(frozen=True, slots=True)
 class TicketEvent:
-    """One line of a ticket's append-only history."""
+    """One line of a ticket's append-only history: what was done, and the state it led to."""
 
     at: datetime
     state: TicketState
     actor: str
     note: str = ""
+    action: str = ""  # as in tickets/workflow.py; "" in histories that are older than the actions
+    data: Mapping[str, Any] = field(default_factory=dict)  # JSON values: cause, picture, parts …
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """An incident on the office's desk."""
+    """An incident on the office's desk, or one part of it after a split."""
 
     id: str
     incident_id: str
@@ -447,6 +449,16 @@ class Ticket:
     history: tuple[TicketEvent, ...]
     assignee: str | None = None
     due_at: datetime | None = None
+    number: str | None = None  # given when the ticket is filed
+    level: int = 0  # how far it was escalated
+    urged: int = 0  # how often somebody asked for haste
+    merged_into: str | None = None  # the ticket that goes on for this one
+    parent: str | None = None  # the ticket that this one was split from
+
+    @property
+    def version(self) -> int:
+        """Length of the history: what a caller names to say which state he acts upon."""
+        return len(self.history)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from patrolvision.records import fields
-from patrolvision.types import GeoPoint, Incident, Look, Observation, Sight, Ticket
+from patrolvision.types import GeoPoint, Incident, Look, Observation, Sight, Ticket, TicketEvent
 
 Record = dict[str, Any]
 
@@ -140,10 +140,25 @@ def ticket_to_record(ticket: Ticket) -> Record:
         "segment": ticket.grid.segment,
         "assignee": ticket.assignee,
         "due_at": _iso(ticket.due_at),
-        "history": [
-            {"at": e.at.isoformat(), "state": e.state, "actor": e.actor, "note": e.note}
-            for e in ticket.history
-        ],
+        "history": [event_to_record(event) for event in ticket.history],
+        "number": ticket.number,
+        "version": ticket.version,
+        "level": ticket.level,
+        "urged": ticket.urged,
+        "merged_into": ticket.merged_into,
+        "parent": ticket.parent,
+    }
+
+
+def event_to_record(event: TicketEvent) -> Record:
+    """JSON object of one line of a ticket's history."""
+    return {
+        "at": event.at.isoformat(),
+        "state": event.state,
+        "actor": event.actor,
+        "note": event.note,
+        "action": event.action,
+        "data": dict(event.data),
     }
 
 

@@ -206,6 +206,12 @@ def ticket_row(ticket: Ticket) -> Row:
         "assignee": ticket.assignee,
         "due_at": ticket.due_at,
         "opened_at": ticket.history[0].at,
+        "number": ticket.number,
+        "level": ticket.level,
+        "urged": ticket.urged,
+        "merged_into": ticket.merged_into,
+        "parent": ticket.parent,
+        "version": ticket.version,
     }
 
 
@@ -219,6 +225,8 @@ def event_rows(ticket: Ticket) -> list[Row]:
             "state": event.state,
             "actor": event.actor,
             "note": event.note,
+            "action": event.action,
+            "data": dict(event.data),
         }
         for position, event in enumerate(ticket.history)
     ]
@@ -226,7 +234,10 @@ def event_rows(ticket: Ticket) -> list[Row]:
 
 def ticket(row: Stored, events: Sequence[Stored]) -> Ticket:
     """Ticket of a row and its events in order."""
-    history = tuple(TicketEvent(e["at"], e["state"], e["actor"], e["note"]) for e in events)
+    history = tuple(
+        TicketEvent(e["at"], e["state"], e["actor"], e["note"], e["action"], e["data"])
+        for e in events
+    )
     return Ticket(
         id=row["id"],
         incident_id=row["incident_id"],
@@ -238,6 +249,11 @@ def ticket(row: Stored, events: Sequence[Stored]) -> Ticket:
         history=history,
         assignee=row["assignee"],
         due_at=row["due_at"],
+        number=row["number"],
+        level=row["level"],
+        urged=row["urged"],
+        merged_into=row["merged_into"],
+        parent=row["parent"],
     )
 
 

@@ -192,8 +192,23 @@ tickets = Table(
     Column("assignee", Id),
     Column("due_at", Instant),
     _required("opened_at", Instant),
-    UniqueConstraint("incident_id", name="uq_tickets_incident_id"),
+    Column("number", Id),
+    _required("level", Integer),
+    _required("urged", Integer),
+    Column("merged_into", Id),
+    Column("parent", Id),
+    _required("version", Integer),
     Index("ix_tickets_opened_at_id", "opened_at", "id"),
+    Index("uq_tickets_number", "number", unique=True),
+    Index("ix_tickets_incident_id", "incident_id"),
+)
+# One ticket an incident, beside those that were split from it.
+Index(
+    "uq_tickets_incident_id",
+    tickets.c.incident_id,
+    unique=True,
+    sqlite_where=tickets.c.parent.is_(None),
+    postgresql_where=tickets.c.parent.is_(None),
 )
 
 ticket_events = Table(
@@ -205,6 +220,8 @@ ticket_events = Table(
     _required("state", Id),
     _required("actor", Text),
     _required("note", Text),
+    _required("action", Text),
+    _required("data", CanonicalJson),
 )
 
 looks = Table(

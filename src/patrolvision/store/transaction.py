@@ -183,9 +183,14 @@ class SqlTransaction:
 
     def tickets_of(self, incident_ids: Sequence[str]) -> dict[str, Ticket]:
         """incident id -> its ticket, for those that have one."""
+        about = self.tickets_about(incident_ids)
+        return {ticket.incident_id: ticket for ticket in about if ticket.parent is None}
+
+    def tickets_about(self, incident_ids: Sequence[str]) -> list[Ticket]:
+        """The tickets of these incidents, those that were split from them included, by id."""
         table = schema.tickets
         found = sql.select_in(self._connection, table, table.c.incident_id, incident_ids)
-        return {t.incident_id: t for t in sql.tickets_of_rows(self._connection, found)}
+        return sorted(sql.tickets_of_rows(self._connection, found), key=lambda ticket: ticket.id)
 
     def add_looks(self, looks: Sequence[Look]) -> int:
         """Store the looks whose id is new; how many that were."""
