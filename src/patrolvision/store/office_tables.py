@@ -17,6 +17,7 @@ accounts = Table(
     Column("name", Id, primary_key=True),
     Column("role", Id, nullable=False),
     Column("areas", CanonicalJson, nullable=False),
+    Column("crew", Id),
     Column("password", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("disabled_at", Instant),

@@ -113,6 +113,7 @@ def _create_people() -> None:
         sa.Column("name", ID, nullable=False),
         sa.Column("role", ID, nullable=False),
         sa.Column("areas", sa.Text(), nullable=False),
+        sa.Column("crew", ID, nullable=True),
         sa.Column("password", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("disabled_at", sa.BigInteger(), nullable=True),
