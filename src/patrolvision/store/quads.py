@@ -1,8 +1,8 @@
 """Web-Mercator tiles as integers: a place is one number, and a tile is one range of them.
 
-The number interleaves the bits of the tile's column and row at zoom 26 (Morton, "A Computer Oriented
-Geodetic Data Base", 1966), so that the places of every tile of every zoom are consecutive and one
-index answers each of them. A tile as a key of its own carries a leading 1, which tells its zoom.
+The number interleaves the bits of the tile's column and row at zoom 26 (G. M. Morton, "A Computer
+Oriented Geodetic Data Base", 1966), so that the places of every tile of every zoom are consecutive
+and one index answers each. A tile as a key of its own carries a leading 1, which tells its zoom.
 """
 
 from __future__ import annotations

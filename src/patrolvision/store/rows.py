@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from patrolvision.store.near import cell_of
+from patrolvision.store.quads import quad_of
 from patrolvision.types import (
     Finding,
     FloatArray,
@@ -206,6 +207,7 @@ def ticket_row(ticket: Ticket) -> Row:
         "assignee": ticket.assignee,
         "due_at": ticket.due_at,
         "opened_at": ticket.history[0].at,
+        "quad": quad_of(ticket.place.lat_deg, ticket.place.lon_deg),
         "number": ticket.number,
         "level": ticket.level,
         "urged": ticket.urged,

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -111,6 +112,8 @@ observations = Table(
     _required("sights", CanonicalJson),
     Index("ix_observations_cell", "cell"),
     Index("ix_observations_first_seen_id", "first_seen", "id"),
+    Index("ix_observations_mission_id_first_seen_id", "mission_id", "first_seen", "id"),
+    Index("ix_observations_class_name_first_seen_id", "class_name", "first_seen", "id"),
 )
 
 findings = Table(
@@ -148,6 +151,9 @@ incidents = Table(
     _required("evidence", CanonicalJson),
     Index("ix_incidents_category_cell", "category", "cell"),
     Index("ix_incidents_first_seen_id", "first_seen", "id"),
+    Index("ix_incidents_cell", "cell"),
+    Index("ix_incidents_status_first_seen_id", "status", "first_seen", "id"),
+    Index("ix_incidents_kind_first_seen_id", "kind", "first_seen", "id"),
 )
 
 # Which incident holds which observation: the key keeps two incidents from sharing one. Deferred, so
@@ -170,6 +176,17 @@ incident_observations = Table(
     ),
     Index("ix_incident_observations_observation_id", "observation_id"),
     Index("ix_incident_observations_incident_id", "incident_id"),
+)
+
+# What tickets are listed by, newest first: an index for each, so that a page is read and no more.
+LISTED_BY = (
+    ("state",),
+    ("category", "state"),
+    ("priority", "state"),
+    ("assignee",),
+    ("unit_grid",),
+    ("responsible_grid",),
+    ("segment",),
 )
 
 tickets = Table(
@@ -198,7 +215,14 @@ tickets = Table(
     Column("merged_into", Id),
     Column("parent", Id),
     _required("version", Integer),
+    Column("quad", BigInteger, nullable=False, server_default=text("0")),  # quads.py
     Index("ix_tickets_opened_at_id", "opened_at", "id"),
+    Index("ix_tickets_quad", "quad"),
+    Index("ix_tickets_state_due_at_id", "state", "due_at", "id"),
+    *(
+        Index(f"ix_tickets_{'_'.join(names)}_opened_at_id", *names, "opened_at", "id")
+        for names in LISTED_BY
+    ),
     Index("uq_tickets_number", "number", unique=True),
     Index("ix_tickets_incident_id", "incident_id"),
 )
@@ -222,6 +246,7 @@ ticket_events = Table(
     _required("note", Text),
     _required("action", Text),
     _required("data", CanonicalJson),
+    Index("ix_ticket_events_state_at_ticket_id", "state", "at", "ticket_id"),
 )
 
 looks = Table(
@@ -235,6 +260,7 @@ looks = Table(
     _required("polygon", CanonicalJson),
     _required("detection_probability", Double),
     Index("ix_looks_start_at_id", "start_at", "id"),
+    Index("ix_looks_mission_id", "mission_id"),
 )
 
 look_cells = Table(

@@ -1,0 +1,173 @@
+"""How many tickets stand where, for every zoom of the map, without counting a million of them.
+
+ticket_tiles holds the sums, ticket_deltas what was written since the last fold; a reader adds the
+two, so the figures are right at every instant. One process at a time folds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sqlalchemy import ColumnElement, Connection, Engine, delete, func, or_, select, text
+from sqlalchemy.dialects import postgresql, sqlite
+
+from patrolvision.store import quads, rows
+from patrolvision.store.engine import writing
+from patrolvision.store.map_tables import ticket_deltas, ticket_tiles
+
+DEEPEST = 17  # zoom of the smallest tiles that are summed, some 300 m wide
+LEVELS = (0, *range(3, DEEPEST + 1))
+BATCH = 50_000
+FOLD_LOCK = 0x7061_7472_7469
+KINDS = ("category", "state", "priority")
+MICRO = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """Which tickets count; an empty tuple asks for nothing."""
+
+    category: tuple[str, ...] = ()
+    state: tuple[str, ...] = ()
+    priority: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The tickets of one tile: how many, and their mean place."""
+
+    key: int
+    count: int
+    lat_deg: float
+    lon_deg: float
+
+
+def waiting(connection: Connection) -> int:
+    """How many changes are not folded yet."""
+    return int(connection.execute(select(func.count()).select_from(ticket_deltas)).scalar_one())
+
+
+def fold(engine: Engine, *, batch: int = BATCH) -> int:
+    """Add waiting changes to the sums; how many. 0 as well while another process is at it."""
+    with writing(engine) as connection:
+        if engine.name == "postgresql":
+            lock = text("SELECT pg_try_advisory_xact_lock(:key)")
+            if not connection.execute(lock, {"key": FOLD_LOCK}).scalar():
+                return 0
+        oldest = select(ticket_deltas.c.position).order_by(ticket_deltas.c.position).limit(batch)
+        taken = delete(ticket_deltas).where(ticket_deltas.c.position.in_(oldest))
+        found = connection.execute(taken.returning(ticket_deltas)).mappings().all()
+        if sums := _summed(found):
+            connection.execute(_adding(engine.name), sums)
+        return len(found)
+
+
+def _adding(dialect: str) -> Any:
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    statement: Any = insert(ticket_tiles)
+    new = statement.excluded
+    added = {name: ticket_tiles.c[name] + new[name] for name in ("count", "lat_e6", "lon_e6")}
+    return statement.on_conflict_do_update(index_elements=["key", *KINDS], set_=added)
+
+
+def _summed(found: Sequence[rows.Stored]) -> list[rows.Row]:
+    """Rows to add to ticket_tiles, of every level, by key."""
+    if not found:
+        return []
+    kinds = sorted({tuple(row[name] for name in KINDS) for row in found})
+    code_of = {kind: code for code, kind in enumerate(kinds)}
+    kind = np.array([code_of[tuple(row[name] for name in KINDS)] for row in found])
+    quad = np.array([row["quad"] for row in found], np.int64)
+    change = np.array([row["change"] for row in found], np.int64)
+    place = np.array([(row["lat_deg"], row["lon_deg"]) for row in found])
+    columns = np.column_stack([change, change[:, None] * np.round(place * MICRO).astype(np.int64)])
+    result: list[rows.Row] = []
+    for level in LEVELS:
+        key = (1 << 2 * level) | (quad >> 2 * (quads.ZOOM - level))
+        result += _level_rows(np.column_stack([key, kind]), columns, kinds)
+    return result
+
+
+def _level_rows(groups: Any, columns: Any, kinds: Sequence[tuple[str, ...]]) -> Iterable[rows.Row]:
+    order = np.lexsort((groups[:, 1], groups[:, 0]))
+    groups, columns = groups[order], columns[order]
+    is_first = np.r_[True, (groups[1:] != groups[:-1]).any(axis=1)]
+    sums = np.add.reduceat(columns, np.flatnonzero(is_first), axis=0)
+    for (key, kind), (count, lat, lon) in zip(
+        groups[is_first].tolist(), sums.tolist(), strict=True
+    ):
+        if count or lat or lon:
+            named = dict(zip(KINDS, kinds[kind], strict=True))
+            yield {"key": key, **named, "count": count, "lat_e6": lat, "lon_e6": lon}
+
+
+def totals(connection: Connection) -> dict[tuple[str, str, str], int]:
+    """(category, state, priority) -> how many tickets there are."""
+    table, counts = ticket_tiles, {}
+    everywhere = table.c.key == quads.key_of(0, 0)
+    for row in connection.execute(select(table).where(everywhere)).mappings():
+        counts[tuple(row[name] for name in KINDS)] = int(row["count"])
+    delta = ticket_deltas
+    kinds = [delta.c[name] for name in KINDS]
+    summed = select(*kinds, func.sum(delta.c.change).label("count")).group_by(*kinds)
+    for row in connection.execute(summed).mappings():
+        kind = tuple(row[name] for name in KINDS)
+        counts[kind] = counts.get(kind, 0) + int(row["count"])
+    return {kind: count for kind, count in counts.items() if count}
+
+
+def clusters(
+    connection: Connection, ranges: Sequence[quads.Range], zoom: int, kinds: Kinds
+) -> list[Cluster]:
+    """The tiles of a zoom that hold tickets, within ranges of places, by key.
+
+    Zooms that are not summed are answered with the tiles of the next one above that is.
+    """
+    zoom = max(level for level in LEVELS if level <= zoom)
+    ranges = [_whole(quad_range, zoom) for quad_range in ranges]
+    sums: dict[int, list[int]] = {}
+    for row in connection.execute(_folded(ranges, zoom, kinds)):
+        sums[row.key] = [int(row.n), int(row.lat), int(row.lon)]
+    for row in connection.execute(_unfolded(ranges, kinds)):
+        known = sums.setdefault(quads.key_of(row.quad, zoom), [0, 0, 0])
+        known[0] += row.change
+        known[1] += row.change * round(row.lat_deg * MICRO)
+        known[2] += row.change * round(row.lon_deg * MICRO)
+    return [
+        Cluster(key, n, lat / n / MICRO, lon / n / MICRO)
+        for key, (n, lat, lon) in sorted(sums.items())
+        if n > 0
+    ]
+
+
+def _whole(quad_range: quads.Range, zoom: int) -> quads.Range:
+    """The range, widened to whole tiles."""
+    first, last = quads.keys_in(quad_range, zoom)
+    return quads.quads_under(first)[0], quads.quads_under(last)[1]
+
+
+def _folded(ranges: Sequence[quads.Range], zoom: int, kinds: Kinds) -> Any:
+    table = ticket_tiles
+    keys = [quads.keys_in(quad_range, zoom) for quad_range in ranges]
+    within = or_(*(table.c.key.between(first, last) for first, last in keys))
+    sums = (
+        func.sum(table.c.count).label("n"),
+        func.sum(table.c.lat_e6).label("lat"),
+        func.sum(table.c.lon_e6).label("lon"),
+    )
+    return select(table.c.key, *sums).where(within, *_of(table, kinds)).group_by(table.c.key)
+
+
+def _unfolded(ranges: Sequence[quads.Range], kinds: Kinds) -> Any:
+    table = ticket_deltas
+    columns = (table.c.quad, table.c.change, table.c.lat_deg, table.c.lon_deg)
+    within = or_(*(table.c.quad.between(first, last) for first, last in ranges))
+    return select(*columns).where(within, *_of(table, kinds))
+
+
+def _of(table: Any, kinds: Kinds) -> list[ColumnElement[bool]]:
+    wanted = {name: getattr(kinds, name) for name in KINDS}
+    return [table.c[name].in_(values) for name, values in wanted.items() if values]

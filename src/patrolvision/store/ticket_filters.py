@@ -1,0 +1,154 @@
+"""What a list of tickets asks for, as conditions: those that an index answers, and those that sift.
+
+What only sifts is hidden from the planner (`hidden`), which otherwise lets it lead and guesses
+wrong on one of the engines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, and_, func, or_, type_coerce
+
+from patrolvision.store import quads
+from patrolvision.store.quads import Bounds
+from patrolvision.store.schema import micros_of, tickets
+
+STATES = (
+    "reported", "filed", "dispatched", "handling", "feedback", "verified", "closed", "rejected",
+)  # fmt: skip
+OVER = ("closed", "rejected")
+OPEN = tuple(state for state in STATES if state not in OVER)
+PRIORITIES = ("urgent", "high", "normal")
+NAMES = ("id", "number", "incident_id", "assignee", "unit_grid", "responsible_grid", "segment")
+CODES = ("assignee", "unit_grid", "segment", "responsible_grid")
+LAST = "\U0010ffff"
+
+
+@dataclass(frozen=True, slots=True)
+class TicketFilter:
+    """What a list asks for; whatever is empty or None asks for nothing.
+
+    holds tells of places (lat_deg, lon_deg), given as two columns, which lie in a shape; box is
+    then the shape's. text begins one of NAMES. due_before finds open tickets whose deadline has
+    passed. areas are prefixes of grid codes.
+    """
+
+    box: Bounds | None = None
+    holds: Callable[[Sequence[float], Sequence[float]], Sequence[bool]] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    category: tuple[str, ...] = ()
+    state: tuple[str, ...] = ()
+    priority: tuple[str, ...] = ()
+    assignee: str | None = None
+    unit_grid: str | None = None
+    responsible_grid: str | None = None
+    segment: str | None = None
+    areas: tuple[str, ...] = ()
+    text: str | None = None
+    due_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lead:
+    """A condition that an index answers, and the filters that it stands for."""
+
+    condition: ColumnElement[bool]
+    stands_for: tuple[str, ...] = field(default=())
+
+
+def number(column: str) -> ColumnElement[Any]:
+    """The column's instant as the integer that is stored."""
+    return type_coerce(tickets.c[column], BigInteger)
+
+
+def hidden(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The column's value, where no index is to be tempted by it; NULL comes as nothing."""
+    nothing: Any = "" if column.type.python_type is str else 0
+    return func.coalesce(column, nothing)
+
+
+def plain(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The column as it is."""
+    return column
+
+
+def leads(wanted: TicketFilter) -> Iterator[Lead]:
+    """The conditions of a filter that few tickets may pass, the likeliest first."""
+    c = tickets.c
+    if wanted.text is not None:
+        yield Lead(_begins(wanted.text, plain), ("text",))
+    for name in ("unit_grid", "segment", "assignee", "responsible_grid"):
+        if (value := getattr(wanted, name)) is not None:
+            yield Lead(c[name] == value, (name,))
+    if wanted.box is not None:
+        ranges = quads.quads_covering(wanted.box)
+        yield Lead(or_(*(c.quad.between(first, last) for first, last in ranges)))
+    if wanted.due_before is not None:
+        late = [and_(c.state == state, c.due_at < wanted.due_before) for state in OPEN]
+        yield Lead(or_(*late), ("due_before",))
+    if wanted.areas:
+        yield Lead(_in_areas(wanted.areas, plain), ("areas",))
+    if wanted.since is not None and wanted.until is not None:
+        opened = and_(c.opened_at >= wanted.since, c.opened_at < wanted.until)
+        yield Lead(opened, ("time",))
+
+
+def sifting(wanted: TicketFilter, led: Sequence[str] = ()) -> list[ColumnElement[bool]]:
+    """The conditions of a filter, without those that lead; none of them tempts an index."""
+    c = tickets.c
+    conditions: list[ColumnElement[bool]] = []
+    for name in ("category", "state", "priority"):
+        values = getattr(wanted, name)
+        if values and name not in led:
+            conditions.append(hidden(c[name]).in_(values))
+    for name in CODES:
+        value = getattr(wanted, name)
+        if value is not None and name not in led:
+            conditions.append(hidden(c[name]) == value)
+    if wanted.areas and "areas" not in led:
+        conditions.append(_in_areas(wanted.areas, hidden))
+    if wanted.text is not None and "text" not in led:
+        conditions.append(_begins(wanted.text, hidden))
+    if wanted.due_before is not None and "due_before" not in led:
+        late = func.coalesce(number("due_at"), 1 << 62) < micros_of(wanted.due_before)
+        conditions += [late, hidden(c.state).in_(OPEN)]
+    if "time" not in led:
+        conditions += opened_within(wanted, hidden(number("opened_at")))
+    if wanted.box is not None:
+        conditions.append(_in_box(wanted.box))
+    return conditions
+
+
+def opened_within(wanted: TicketFilter, opened: ColumnElement[Any]) -> list[ColumnElement[bool]]:
+    """Since and until, over the instant of opening as given."""
+    conditions = []
+    if wanted.since is not None:
+        conditions.append(opened >= micros_of(wanted.since))
+    if wanted.until is not None:
+        conditions.append(opened < micros_of(wanted.until))
+    return conditions
+
+
+def _in_box(box: Bounds) -> ColumnElement[bool]:
+    west, south, east, north = box
+    lat, lon = tickets.c.lat_deg, tickets.c.lon_deg
+    across = or_(lon >= west, lon <= east) if west > east else lon.between(west, east)
+    return and_(lat.between(south, north), across)
+
+
+def _in_areas(areas: Sequence[str], shown: Callable[[Any], Any]) -> ColumnElement[bool]:
+    columns = [shown(tickets.c[name]) for name in ("unit_grid", "responsible_grid")]
+    return or_(*(_prefixed(column, area) for column in columns for area in areas))
+
+
+def _begins(words: str, shown: Callable[[Any], Any]) -> ColumnElement[bool]:
+    return or_(*(_prefixed(shown(tickets.c[name]), words) for name in NAMES))
+
+
+def _prefixed(column: Any, prefix: str) -> ColumnElement[bool]:
+    return and_(column >= prefix, column < prefix + LAST)
