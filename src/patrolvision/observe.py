@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
 from patrolvision.geo.camera import scaled_lens
 from patrolvision.geo.contact import Contacts, contacts_of
@@ -33,6 +34,7 @@ from patrolvision.types import (
 # Centres of two things of one kind are at least so far apart: a motorcycle beside a car, the
 # narrowest neighbours, by 1.5 m; heaps and fires that touch are one.
 _LEAST_APART_M = {"vehicle": 1.5, "litter": 0.6, "fire": 1.5, "smoke": 5.0}
+ONE_BOX = 0.6  # intersection over union of two boxes on one thing
 _SIZED = frozenset({"litter", "fire"})
 # The fit counts one look per half a second: of frames closer than this, one place says it all.
 _LOCATE_EVERY = timedelta(seconds=0.12)
@@ -110,21 +112,24 @@ class TrackBook:
     @property
     def counters(self) -> Mapping[str, int]:
         """Detections by fate: located, in_between (of two places), or without_pose, untracked,
-        too_weak, cut_off, no_ground, too_far, no_fire (smoke without a fire); and tracks:
-        too_short, without_place.
+        too_weak, cut_off, no_ground, too_far, no_fire (smoke without a fire), is_vehicle (litter
+        that is the same box as a surer vehicle); and tracks: too_short, without_place.
         """
-        return dict(self._counters)
+        return dict(+self._counters)
 
     def add(self, frame: Frame, detections: Detections) -> None:
         """Remember one frame's detections; frames come in order of time."""
+        names = [self._classes[i] for i in detections.class_id]
+        xyxy = detections.xyxy.astype(np.float64)
         chosen = self._chosen(detections)
         if frame.pose is None:
             self._counters["without_pose"] += len(chosen)
             return
+        vehicles = _litter_on_vehicles(xyxy, detections.confidence, names)
+        self._counters["is_vehicle"] += len(vehicles.intersection(chosen))
+        chosen = [k for k in chosen if k not in vehicles]
         if not len(chosen):
             return
-        names = [self._classes[i] for i in detections.class_id]
-        xyxy = detections.xyxy.astype(np.float64)
         lens = self._lens(frame)
         contacts = contacts_of(lens, frame.pose, xyxy, names, self._camera.sigma.pixel)
         pixels = _smoke_on_fire(contacts.pixels, xyxy, names)
@@ -279,6 +284,28 @@ def _smoke_on_fire(pixels: FloatArray, xyxy: FloatArray, names: list[str]) -> Fl
             met = [f for f in fires if _meet(xyxy[k], xyxy[f])]
             pixels[k] = pixels[met[0]] if met else np.nan
     return pixels
+
+
+def _litter_on_vehicles(
+    xyxy: FloatArray, confidence: NDArray[np.float32], names: list[str]
+) -> set[int]:
+    """Litter boxes (N, 4) that are the box of a vehicle the detector is surer of."""
+    vehicles = [k for k, name in enumerate(names) if name in VEHICLE_CLASSES]
+    return {
+        k
+        for k, name in enumerate(names)
+        if name == "litter"
+        and any(
+            confidence[v] > confidence[k] and _iou(xyxy[k], xyxy[v]) > ONE_BOX for v in vehicles
+        )
+    }
+
+
+def _iou(a: FloatArray, b: FloatArray) -> float:
+    wide, high = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
+    common = max(float(wide), 0.0) * max(float(high), 0.0)
+    both = float(np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]))
+    return common / max(both - common, 1e-9)
 
 
 def _meet(a: FloatArray, b: FloatArray) -> bool:

@@ -156,15 +156,19 @@ def make_jpeg(
     picture = np.full((height, width, 3), 90, np.uint8)
     picture[: height // 2, : width // 2] = 255
     _, encoded = cv2.imencode(".jpg", picture)
-    body = encoded.tobytes()
+    path.write_bytes(with_segments(encoded.tobytes(), exif, xmp))
+    return path
+
+
+def with_segments(body: bytes, exif: bytes = b"", xmp: str = "") -> bytes:
+    """A JPEG with an EXIF block and an XMP packet put behind its first marker."""
     segments = b""
     if exif:
         segments += b"\xff\xe1" + struct.pack(">H", len(exif) + 8) + b"Exif\0\0" + exif
     if xmp:
         packet = b"http://ns.adobe.com/xap/1.0/\0" + xmp.encode()
         segments += b"\xff\xe1" + struct.pack(">H", len(packet) + 2) + packet
-    path.write_bytes(body[:2] + segments + body[2:])
-    return path
+    return body[:2] + segments + body[2:]
 
 
 def make_exif(

@@ -73,6 +73,7 @@ class Pair:
 class Verdicts:
     """What is to be done: heading errors to add with their sigmas (degrees), fixes not to use.
 
+    headed are the pictures whose heading the ground confirms or corrects.
     height_ratio times the stated height is what the pictures say, with its sigma; None where they
     say nothing against it.
     """
@@ -81,6 +82,7 @@ class Verdicts:
     stale: frozenset[int]
     jumped: frozenset[int]
     height_ratio: tuple[float, float] | None
+    headed: frozenset[int]
 
 
 def compare(
@@ -126,7 +128,8 @@ def judged(pairs: Sequence[Pair], heights_m: Mapping[int, float]) -> Verdicts:
     trusted = [p for p in pairs if p.first not in stale and p.second not in stale]
     jumped = _jumped(trusted, heights_m)
     trusted = [p for p in trusted if p.first not in jumped and p.second not in jumped]
-    return Verdicts(_turned(trusted), stale, jumped, _height_ratio(trusted))
+    headed = frozenset(k for p in trusted if p.tells_heading for k in (p.first, p.second))
+    return Verdicts(_turned(trusted), stale, jumped, _height_ratio(trusted), headed)
 
 
 def corrected(pose: Pose, index: int, verdicts: Verdicts) -> Pose | str:

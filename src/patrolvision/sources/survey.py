@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from patrolvision.errors import MediaError, TelemetryError
 from patrolvision.sources.fixes import RawFix, RawLog, build_log
 from patrolvision.sources.overlap import Features, describe, matches, register
 from patrolvision.sources.picture import read_shrunk
-from patrolvision.sources.quality import cleaned, quality_of
+from patrolvision.sources.quality import UNSURE_HEADING_SIGMA_DEG, cleaned, quality_of
 from patrolvision.sources.strips import Pair, Verdicts, compare, corrected, judged
 from patrolvision.sources.sync import PoseTrack
 from patrolvision.types import Camera, Pose
@@ -50,32 +50,48 @@ class Survey:
 
 def surveyed(photos: Sequence[PosedPhoto], camera: Camera | None, name: str) -> Survey:
     """The poses after all checks; photos are in order of time. name is the folder's, for notes."""
-    poses = [photo.pose for photo in photos]
     if camera is None or len(photos) < 2:
-        return Survey(tuple(poses))
-    poses, notes = _by_fixes(photos, poses, camera, name)
+        return Survey(tuple(photo.pose for photo in photos))
+    poses, unsure = _by_fixes(photos, camera, name)
     pairs, stood = _pairs(photos, poses, camera)
     heights = {k: p.height_m for k, p in enumerate(poses) if isinstance(p, Pose)}
     verdicts = judged(pairs, heights)
     checked = tuple(p if isinstance(p, str) else corrected(p, k, verdicts)
                     for k, p in enumerate(poses))  # fmt: skip
     checked = _without_repeats(checked, stood)
-    return Survey(checked, (*notes, *_notes(name, photos, verdicts, checked, len(pairs))))
+    unproved = unsure - verdicts.headed
+    checked = tuple(_unsure(p) if k in unproved else p for k, p in enumerate(checked))
+    notes = _notes(name, photos, verdicts, checked, len(pairs))
+    if unproved:
+        notes.append(
+            f"{name}: {len(unproved)} photos look back along the way, first "
+            f"{photos[min(unproved)].path.name}, and share too little ground to tell why: their "
+            f"heading's sigma is {UNSURE_HEADING_SIGMA_DEG:.0f} degrees"
+        )
+    return Survey(checked, tuple(notes))
 
 
 def _by_fixes(
-    photos: Sequence[PosedPhoto], poses: list[Pose | str], camera: Camera, name: str
-) -> tuple[list[Pose | str], list[str]]:
-    """What the fixes say of each other; a car's photo without a compass gets the course."""
+    photos: Sequence[PosedPhoto], camera: Camera, name: str
+) -> tuple[list[Pose | str], set[int]]:
+    """(poses after what the fixes say of each other, photos whose heading the way contradicts).
+
+    A car's photo without a compass gets the course.
+    """
+    poses = [photo.pose for photo in photos]
     fixes = [photo.fix for photo in photos if photo.fix and photo.at]
     try:
         log = build_log(Path(name), RawLog("exif", tuple(fixes), "GPSLatitude"))
     except TelemetryError:
-        return poses, []
+        return poses, set()
     quality = quality_of(log, camera)
     stale = {log.samples[i].at for run in quality.stale for i in run.indices}
     astray = {log.samples[i].at for i in quality.outliers}
-    clean, notes = cleaned(log, camera)
+    clean, _ = cleaned(log, camera)
+    doubtful = {
+        sample.at for sample in clean.samples
+        if (sample.sigma_heading_deg or 0.0) >= UNSURE_HEADING_SIGMA_DEG
+    }  # fmt: skip
     track = PoseTrack(clean, camera)
     found: list[Pose | str] = []
     for photo, pose in zip(photos, poses, strict=True):
@@ -87,7 +103,13 @@ def _by_fixes(
             found.append(track.pose_at(photo.at, None))
         else:
             found.append(pose)
-    return found, notes
+    return found, {k for k, photo in enumerate(photos) if photo.at in doubtful}
+
+
+def _unsure(pose: Pose | str) -> Pose | str:
+    if isinstance(pose, str):
+        return pose
+    return replace(pose, sigma_heading_deg=max(pose.sigma_heading_deg, UNSURE_HEADING_SIGMA_DEG))
 
 
 def _pairs(
