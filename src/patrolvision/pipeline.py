@@ -207,7 +207,7 @@ def settle(
     rest = transaction.findings_of([o for incident in bereft for o in incident.observation_ids])
     rejudge = None if rules is None else rules.rejudged
     settings = settings or FusionSettings()
-    unlooked = findings_under(stale, transaction, settings)
+    unlooked = findings_under(stale, transaction, settings) if stale else []
     said = {finding.id: finding for finding in [*unlooked, *rest, *findings]}
     changed = absorb(list(said.values()), transaction, settings, looks, rejudge)
     changed = _inherited(changed, [i for i in bereft if i.id not in {c.id for c in changed}])
@@ -219,7 +219,8 @@ def settle(
         if incident.id not in known
         and (ticket := ticket_for(incident, grids, at=incident.first_seen)) is not None
     ]
-    followed_up = [_follow(known[i.id], i, grids) for i in changed if i.id in known]
+    follow = ((known[i.id], _follow(known[i.id], i, grids)) for i in changed if i.id in known)
+    followed_up = [after for before, after in follow if after is not before]
     tickets = transaction.save_tickets(raised + followed_up)
     return Settled(observations, incidents, tickets, tuple(raised))
 

@@ -5,7 +5,7 @@ Each is kept honest by one contract suite in tests/contracts that every implemen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -119,10 +119,18 @@ class StoreTransaction(Protocol):
     def save_findings(self, findings: Sequence[Finding]) -> int:
         """Insert or replace by id; how many changed. Their observations must be stored already."""
 
-    def findings_near(
-        self, category: str, lat_deg: float, lon_deg: float, radius_m: float
+    def findings_around(
+        self,
+        places: Sequence[tuple[float, float]],
+        radius_m: float,
+        *,
+        known: Collection[str] = (),
+        missions: Sequence[str] = (),
     ) -> list[Finding]:
-        """Stored findings of the category, with their observations, within radius_m, exactly."""
+        """Stored findings within radius_m of any of the places, exactly, with their observations.
+
+        Of every category, but for those known by id; if missions are given, only of these.
+        """
 
     def incidents_near(
         self, category: str, lat_deg: float, lon_deg: float, radius_m: float
@@ -150,8 +158,8 @@ class StoreTransaction(Protocol):
     def looks_of(self, mission_id: str) -> list[Look]:
         """Stored looks of the mission, by start and id."""
 
-    def looks_near(self, lat_deg: float, lon_deg: float, radius_m: float) -> list[Look]:
-        """Stored looks whose bounding box comes within radius_m of the place."""
+    def looks_around(self, places: Sequence[tuple[float, float]], radius_m: float) -> list[Look]:
+        """Stored looks whose bounding box comes within radius_m of any of the places."""
 
     def enqueue(self, messages: Sequence[OutboxMessage]) -> int:
         """Put messages into the outbox; how many were new. A known id is left as it is."""

@@ -213,7 +213,7 @@ def test_a_finding_comes_back_with_its_observation(store: SqlStore) -> None:
     with store.transaction() as tx:
         tx.add_observations([rich_observation()])
         assert tx.save_findings([claim]) == 1
-        (found,) = tx.findings_near("litter", LAT, LON, 1.0)
+        (found,) = tx.findings_around([(LAT, LON)], 1.0)
     assert replace(found, observation=claim.observation) == claim
     assert found.observation.sights == rich_observation().sights
 
@@ -314,7 +314,8 @@ def test_a_look_is_near_when_its_box_is(store: SqlStore) -> None:
         tx.add_looks([look("l1"), wide])
 
         def near(north_m: float, radius_m: float) -> list[str]:
-            return [x.id for x in tx.looks_near(LAT + north_m * METRE_NORTH_DEG, LON, radius_m)]
+            place = LAT + north_m * METRE_NORTH_DEG, LON
+            return [x.id for x in tx.looks_around([place], radius_m)]
 
         assert near(50.0, 1.0) == ["l1", "wide"]
         assert near(-9.0, 10.0) == ["l1", "wide"]

@@ -52,7 +52,7 @@ def test_a_look_is_found_from_every_place_in_its_box(
     north, east = south + height, min(west + width, 180.0)
     box = [(south, west), (south, east), (north, east), (north, west)]
     lat_deg, lon_deg = south + up * (north - south), west + along * (east - west)
-    ranges = near.look_ranges_around(lat_deg, lon_deg, 1.0)
+    ranges = near.look_ranges_around([(lat_deg, lon_deg)], 1.0)
     assert any(within(cell, ranges) for cell in near.look_cells(box))
 
 

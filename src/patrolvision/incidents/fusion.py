@@ -74,11 +74,15 @@ def absorb(
         return []
     parts = connected_findings(list(seeds.values()), near, settings)
     things = [thing for part in parts for thing in _things(part, settings, rejudge)]
+    over = looks_over([(t.place.lat_deg, t.place.lon_deg) for t in things], looks, near)
+    observation_ids = sorted({f.observation.id for thing in things for f in thing.findings})
+    held = near.incidents_with(observation_ids)
     changed: list[Incident] = []
     for category in CATEGORIES:
         chosen = [thing for thing in things if thing.category == category]
         if chosen:
-            changed += _solved(category, chosen, looks, near, settings, rejudge)
+            chains = _chains(category, chosen, over, settings, rejudge)
+            changed += with_lasting_ids(chains, [i for i in held if i.category == category])
     return sorted(changed, key=lambda incident: (incident.first_seen, incident.id))
 
 
@@ -89,38 +93,34 @@ def _touched(
     settings: FusionSettings,
 ) -> list[Finding]:
     """Stored findings under the looks, and those that shared an incident with a seed before."""
-    found = findings_under(looks, near, settings)
-    for held in near.incidents_with(sorted({f.observation.id for f in seeds.values()})):
-        members = set(held.observation_ids)
-        radius = settings.alignment.max_link_m + 3 * held.place.sigma_m
-        around = near.findings_near(held.category, held.place.lat_deg, held.place.lon_deg, radius)
-        found += [f for f in around if f.observation.id in members]
-    return found
+    found = findings_under(looks, near, settings, seeds) if looks else []
+    own = {f.observation.id for f in seeds.values()}
+    held = near.incidents_with(sorted(own))
+    others = {o for incident in held for o in incident.observation_ids} - own
+    members = {(incident.category, o) for incident in held for o in incident.observation_ids}
+    about = near.findings_of(sorted(others)) if others else []
+    return [*found, *(f for f in about if (f.category, f.observation.id) in members)]
 
 
-def _solved(
+def _chains(
     category: Category,
     things: Sequence[_Thing],
     looks: Sequence[Look],
-    near: Neighbourhood,
     settings: FusionSettings,
     rejudge: Rejudge | None,
-) -> list[Incident]:
+) -> list[list[Incident]]:
     places = [(thing.place.lat_deg, thing.place.lon_deg) for thing in things]
     visits = visits_of(
         [lat for lat, _ in places],
         [lon for _, lon in places],
         [thing.place.sigma_m for thing in things],
         [frozenset(f.observation.class_name for f in thing.findings) for thing in things],
-        looks_over(places, looks, near),
+        looks,
         settings.of(category),
     )
-    chains = [
+    return [
         _chain(thing, seen, settings, rejudge) for thing, seen in zip(things, visits, strict=True)
     ]
-    observation_ids = sorted({f.observation.id for thing in things for f in thing.findings})
-    held = [i for i in near.incidents_with(observation_ids) if i.category == category]
-    return with_lasting_ids(chains, held)
 
 
 def _things(
@@ -139,7 +139,8 @@ def _things(
         groups.setdefault(int(of), []).extend(findings)
     things: list[_Thing] = []
     for of, members in groups.items():
-        place = place_of([f.observation for f in members], settings.alignment)
+        seen = {f.observation.id: f.observation for f in members}
+        place = place_of(list(seen.values()), settings.alignment)
         things.append(_Thing(tuple(members), place, aligned[of] if aligned else place))
     return things
 
@@ -160,7 +161,9 @@ def _chain(
     for life in stays:
         chosen = {ids[k] for k in life.sights}
         findings = [f for f in thing.findings if f.observation.id in chosen]
-        place = place_of([seen[ids[k]] for k in life.sights], settings.alignment)
+        place = thing.place
+        if len(chosen) < len(seen):
+            place = place_of([seen[id] for id in ids if id in chosen], settings.alignment)
         verdict = judged(findings, category)
         if rejudge is not None and thing.category == "illegal_parking":
             best = thing.aligned if len(stays) == 1 else place

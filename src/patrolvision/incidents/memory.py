@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
@@ -18,7 +18,7 @@ class MemoryNeighbourhood:
         self.looks: dict[str, Look] = {}
         self.incidents: dict[str, Incident] = {}
         self._holder: dict[str, str] = {}
-        self._places: dict[str, tuple[list[Finding], np.ndarray]] | None = None
+        self._places: tuple[list[Finding], np.ndarray] | None = None
         self._boxes: tuple[list[Look], np.ndarray] | None = None
 
     def save(
@@ -38,38 +38,54 @@ class MemoryNeighbourhood:
             self.incidents[incident.id] = incident
             self._holder.update((o, incident.id) for o in incident.observation_ids)
 
-    def findings_near(
-        self, category: str, lat_deg: float, lon_deg: float, radius_m: float
+    def findings_around(
+        self,
+        places: Sequence[tuple[float, float]],
+        radius_m: float,
+        *,
+        known: Collection[str] = (),
+        missions: Sequence[str] = (),
     ) -> list[Finding]:
-        """Findings of the category within the radius."""
+        """Findings within the radius of any of the places, but for those known by id."""
         if self._places is None:
-            self._places = {}
-            for kind in {f.category for f in self.findings.values()}:
-                chosen = [f for f in self.findings.values() if f.category == kind]
-                places = [
-                    (f.observation.place.lat_deg, f.observation.place.lon_deg) for f in chosen
-                ]
-                self._places[kind] = (chosen, np.array(places))
-        chosen, array = self._places.get(category, ([], np.zeros((0, 2))))
+            chosen = list(self.findings.values())
+            at = [(f.observation.place.lat_deg, f.observation.place.lon_deg) for f in chosen]
+            self._places = chosen, np.array(at, np.float64).reshape(-1, 2)
+        chosen, array = self._places
         reach_deg = radius_m / 110_000
-        near = np.flatnonzero(abs(array[:, 0] - lat_deg) <= reach_deg)
-        apart = distance_m(lat_deg, lon_deg, array[near, 0], array[near, 1])
-        return [chosen[k] for k in near[apart <= radius_m]]
+        close = np.zeros(len(chosen), bool)
+        for lat_deg, lon_deg in places:
+            near = np.flatnonzero(~close & (abs(array[:, 0] - lat_deg) <= reach_deg))
+            apart = distance_m(lat_deg, lon_deg, array[near, 0], array[near, 1])
+            close[near[apart <= radius_m]] = True
+        found = (chosen[k] for k in np.flatnonzero(close))
+        return [
+            f
+            for f in found
+            if f.id not in known and (not missions or f.observation.mission_id in missions)
+        ]
+
+    def findings_of(self, observation_ids: Sequence[str]) -> list[Finding]:
+        """Findings about these observations."""
+        wanted = set(observation_ids)
+        return [f for f in self.findings.values() if f.observation.id in wanted]
 
     def incidents_with(self, observation_ids: Sequence[str]) -> list[Incident]:
         """Incidents that hold any of these observations."""
         ids = {self._holder[o] for o in observation_ids if o in self._holder}
         return [self.incidents[id] for id in sorted(ids)]
 
-    def looks_near(self, lat_deg: float, lon_deg: float, radius_m: float) -> list[Look]:
-        """Looks whose bounding box comes within the radius."""
+    def looks_around(self, places: Sequence[tuple[float, float]], radius_m: float) -> list[Look]:
+        """Looks whose bounding box comes within the radius of any of the places."""
         if self._boxes is None:
             chosen = list(self.looks.values())
             rings = [np.asarray(look.polygon) for look in chosen]
             boxes = [np.concatenate([ring.min(0), ring.max(0)]) for ring in rings]
             self._boxes = (chosen, np.array(boxes).reshape(-1, 4))
         chosen, boxes_array = self._boxes
-        lat = np.clip(lat_deg, boxes_array[:, 0], boxes_array[:, 2])
-        lon = np.clip(lon_deg, boxes_array[:, 1], boxes_array[:, 3])
-        apart = distance_m(lat_deg, lon_deg, lat, lon)
-        return [chosen[k] for k in np.flatnonzero(apart <= radius_m)]
+        close = np.zeros(len(chosen), bool)
+        for lat_deg, lon_deg in places:
+            lat = np.clip(lat_deg, boxes_array[:, 0], boxes_array[:, 2])
+            lon = np.clip(lon_deg, boxes_array[:, 1], boxes_array[:, 3])
+            close |= distance_m(lat_deg, lon_deg, lat, lon) <= radius_m
+        return [chosen[k] for k in np.flatnonzero(close)]

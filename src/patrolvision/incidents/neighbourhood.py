@@ -7,8 +7,9 @@ it, so solving whole parts anew gives the same state in whatever order they arri
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import cos, floor, radians
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -21,11 +22,13 @@ from patrolvision.incidents.association import (
     inverse,
     pairs_within,
 )
-from patrolvision.incidents.settings import FusionSettings
+from patrolvision.incidents.settings import AlignmentSettings, FusionSettings
 from patrolvision.types import Finding, FloatArray, Incident, Look
 
 CELL_M = 300.0  # not far below context_m: neighbouring questions overlap
 LOOK_CELL_M = 200.0
+FEW = 16  # findings that are asked about one by one; more of them cell by cell
+SLACK_M = 0.1  # between a distance along the ground and one in the plane around a part
 METRES_PER_DEG = 111_320.0
 CATEGORY_NUMBER = {"litter": 0, "illegal_parking": 1, "open_fire": 2}
 
@@ -33,16 +36,27 @@ CATEGORY_NUMBER = {"litter": 0, "illegal_parking": 1, "open_fire": 2}
 class Neighbourhood(Protocol):
     """The part of ports.StoreTransaction that fusion reads."""
 
-    def findings_near(
-        self, category: str, lat_deg: float, lon_deg: float, radius_m: float
+    def findings_around(
+        self,
+        places: Sequence[tuple[float, float]],
+        radius_m: float,
+        *,
+        known: Collection[str] = (),
+        missions: Sequence[str] = (),
     ) -> list[Finding]:
-        """Findings of the category within the radius."""
+        """Findings within the radius of any of the places, but for those known by id.
+
+        If missions are given, only of these.
+        """
+
+    def findings_of(self, observation_ids: Sequence[str]) -> list[Finding]:
+        """Findings about these observations."""
 
     def incidents_with(self, observation_ids: Sequence[str]) -> list[Incident]:
         """Incidents that hold any of these observations."""
 
-    def looks_near(self, lat_deg: float, lon_deg: float, radius_m: float) -> list[Look]:
-        """Looks whose bounding box comes within the radius."""
+    def looks_around(self, places: Sequence[tuple[float, float]], radius_m: float) -> list[Look]:
+        """Looks whose bounding box comes within the radius of any of the places."""
 
 
 def _cell(lat_deg: float, lon_deg: float, size_m: float) -> tuple[int, int]:
@@ -69,8 +83,7 @@ def connected_findings(
     """
     own = {finding.id for finding in seeds}
     known = {finding.id: finding for finding in seeds}
-    asked: set[tuple[int, int]] = set()
-    radius = 0.75 * CELL_M + max(settings.alignment.max_link_m, settings.alignment.context_m)
+    asked = _Asked(near, settings.alignment)
     while True:
         findings = ordered(known.values())
         label = components(len(findings), *links(findings, settings))
@@ -79,14 +92,40 @@ def connected_findings(
         for k, finding in enumerate(findings):
             if label[k] in live:
                 parts.setdefault(int(label[k]), []).append(finding)
-        cells = {_cell_of(f) for part in parts.values() for f in part} - asked
-        if not cells:
+        found = asked.around([f for part in parts.values() for f in part], known)
+        if not found:
             return list(parts.values())
-        asked |= cells
-        for cell in sorted(cells):
-            for category in settings.categories:
-                for finding in near.findings_near(category, *_centre(cell, CELL_M), radius):
-                    known.setdefault(finding.id, finding)
+        known |= {finding.id: finding for finding in found}
+
+
+class _Asked:
+    """The questions of one search for connected findings, none of them asked twice."""
+
+    def __init__(self, near: Neighbourhood, settings: AlignmentSettings) -> None:
+        self._near = near
+        self._settings = settings
+        self._findings: set[str] = set()
+        self._cells: set[tuple[int, int]] = set()
+
+    def around(self, findings: Sequence[Finding], known: Collection[str]) -> list[Finding]:
+        """What is stored, not known, and could be linked to any of the findings not asked about."""
+        fresh = [f for f in findings if f.id not in self._findings]
+        self._findings |= {f.id for f in fresh}
+        if len(fresh) <= FEW:
+            return self._linked_to(fresh, known)
+        cells = {_cell_of(f) for f in fresh} - self._cells
+        self._cells |= cells
+        radius = 0.75 * CELL_M + max(self._settings.max_link_m, self._settings.context_m)
+        centres = [_centre(cell, CELL_M) for cell in sorted(cells)]
+        return self._near.findings_around(centres, radius, known=known)
+
+    def _linked_to(self, few: Sequence[Finding], known: Collection[str]) -> list[Finding]:
+        places = [(f.observation.place.lat_deg, f.observation.place.lon_deg) for f in few]
+        missions = sorted({f.observation.mission_id for f in few})
+        close, wide = self._settings.max_link_m + SLACK_M, self._settings.context_m + SLACK_M
+        found = self._near.findings_around(places, close, known=known)
+        fellows = self._near.findings_around(places, wide, known=known, missions=missions)
+        return [*found, *fellows]
 
 
 def _cell_of(finding: Finding) -> tuple[int, int]:
@@ -130,16 +169,19 @@ def arrays(
     lat = np.array([o.place.lat_deg for o in seen])
     lon = np.array([o.place.lon_deg for o in seen])
     xy = np.stack(local_en(lat[0], lon[0], lat, lon), axis=-1)
-    cov = np.stack([o.place.cov_en_m2 for o in seen])
+    cov = np.array([o.place.cov_en_m2 for o in seen])
     start = np.array([o.first_seen.timestamp() for o in seen])
     end = np.array([o.last_seen.timestamp() for o in seen])
     return xy, cov, start, end
 
 
 def findings_under(
-    looks: Sequence[Look], near: Neighbourhood, settings: FusionSettings
+    looks: Sequence[Look],
+    near: Neighbourhood,
+    settings: FusionSettings,
+    known: Mapping[str, Finding] = MappingProxyType({}),
 ) -> list[Finding]:
-    """The findings inside the looks' bounding boxes, each place asked for only once."""
+    """The findings inside the looks' bounding boxes, stored or known."""
     boxes = [(np.min(look.polygon, axis=0), np.max(look.polygon, axis=0)) for look in looks]
     cells: set[tuple[int, int]] = set()
     for low, high in boxes:
@@ -148,10 +190,8 @@ def findings_under(
             lat = _centre((row, 0), CELL_M)[0]
             first, last = (_cell(lat, lon, CELL_M)[1] for lon in (low[1], high[1]))
             cells |= {(row, column) for column in range(first, last + 1)}
-    found: list[Finding] = []
-    for cell in sorted(cells):
-        for category in settings.categories:
-            found += near.findings_near(category, *_centre(cell, CELL_M), 0.75 * CELL_M)
+    centres = [_centre(cell, CELL_M) for cell in sorted(cells)]
+    found = [*known.values(), *near.findings_around(centres, 0.75 * CELL_M, known=known)]
     places = np.array([(f.observation.place.lat_deg, f.observation.place.lon_deg) for f in found])
     inside = np.zeros(len(found), bool)
     for low, high in boxes if found else ():
@@ -164,7 +204,8 @@ def looks_over(
 ) -> list[Look]:
     """Every look, stored or new, that may cover one of these places, by time and id."""
     found = {look.id: look for look in new}
-    for cell in sorted({_cell(lat, lon, LOOK_CELL_M) for lat, lon in places}):
-        for look in near.looks_near(*_centre(cell, LOOK_CELL_M), 0.75 * LOOK_CELL_M):
-            found.setdefault(look.id, look)
+    cells = sorted({_cell(lat, lon, LOOK_CELL_M) for lat, lon in places})
+    centres = [_centre(cell, LOOK_CELL_M) for cell in cells]
+    for look in near.looks_around(centres, 0.75 * LOOK_CELL_M):
+        found.setdefault(look.id, look)
     return sorted(found.values(), key=lambda look: (look.start, look.id))

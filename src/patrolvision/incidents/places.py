@@ -23,10 +23,7 @@ def sightings_of(part: Sequence[Finding], settings: FusionSettings) -> Sightings
     lives_as = [settings.of(finding.category) for finding in part]
     missions: dict[str, int] = {}
     mission = np.array([missions.setdefault(o.mission_id, len(missions)) for o in seen])
-    members: list[list[Observation]] = [[] for _ in missions]
-    for o, m in zip(seen, mission, strict=True):
-        members[m].append(o)
-    bias = np.stack([_bias(of, settings.alignment) for of in members])
+    bias = _biases(seen, mission, cov, settings.alignment)
     kinds: dict[tuple[str, str], int] = {}
     names = [
         (f.category, _group(f.observation.class_name, s))
@@ -51,13 +48,21 @@ def _group(class_name: str, settings: CategorySettings) -> str:
     return class_name
 
 
-def _bias(seen: Sequence[Observation], settings: AlignmentSettings) -> FloatArray:
-    """The covariance of a mission's shared shift: as told, else a part of its smallest total."""
-    told = [o.bias_cov_en_m2 for o in seen if o.bias_cov_en_m2 is not None]
-    if told:
-        return np.asarray(np.mean(told, axis=0)) + 1e-6 * np.eye(2)
-    smallest = np.linalg.eigvalsh(np.stack([o.place.cov_en_m2 for o in seen])).min()
-    return settings.shared_fraction * float(smallest) * np.eye(2)
+def _biases(
+    seen: Sequence[Observation], mission: IntArray, cov: FloatArray, settings: AlignmentSettings
+) -> FloatArray:
+    """The covariance (M, 2, 2) of each mission's shared shift: told, or of its smallest total."""
+    count = int(mission.max()) + 1
+    smallest = np.full(count, np.inf)
+    np.minimum.at(smallest, mission, np.linalg.eigvalsh(cov)[:, 0])
+    bias = (settings.shared_fraction * smallest)[:, None, None] * np.eye(2)
+    told: dict[int, list[FloatArray]] = {}
+    for o, m in zip(seen, mission, strict=True):
+        if o.bias_cov_en_m2 is not None:
+            told.setdefault(int(m), []).append(o.bias_cov_en_m2)
+    for m, matrices in told.items():
+        bias[m] = np.mean(matrices, axis=0) + 1e-6 * np.eye(2)
+    return bias
 
 
 def _positive(matrices: FloatArray) -> FloatArray:
@@ -75,17 +80,15 @@ def place_of(seen: Sequence[Observation], settings: AlignmentSettings) -> GeoPoi
     lat = np.array([o.place.lat_deg for o in seen])
     lon = np.array([o.place.lon_deg for o in seen])
     xy = np.stack(local_en(lat[0], lon[0], lat, lon), axis=-1)
-    members: dict[str, list[int]] = {}
-    for k, o in enumerate(seen):
-        members.setdefault(o.mission_id, []).append(k)
-    numbers = {mission: m for m, mission in enumerate(members)}
-    of = np.array([numbers[o.mission_id] for o in seen])
-    bias = np.stack([_bias([seen[k] for k in index], settings) for index in members.values()])
+    cov_en_m2 = np.array([o.place.cov_en_m2 for o in seen])
+    numbers: dict[str, int] = {}
+    of = np.array([numbers.setdefault(o.mission_id, len(numbers)) for o in seen])
+    bias = _biases(seen, of, cov_en_m2, settings)
     told = [
         b if o.bias_cov_en_m2 is None else o.bias_cov_en_m2
         for o, b in zip(seen, bias[of], strict=True)
     ]
-    weight = inverse(_positive(np.stack([o.place.cov_en_m2 for o in seen]) - np.stack(told)))
+    weight = inverse(_positive(cov_en_m2 - np.array(told)))
     info, pull = np.zeros((len(bias), 2, 2)), np.zeros((len(bias), 2))
     np.add.at(info, of, weight)
     np.add.at(pull, of, times(weight, xy))

@@ -83,8 +83,8 @@ class LitterRule:
             beside = by_mission.get(mission_id, [])
             (lat, lon), (fire_lat, fire_lon) = _places(beside), _places(burning)
             apart = distance_m(fire_lat, fire_lon, lat[:, None], lon[:, None])
-            near = (apart <= self.settings.burning_radius_m).any(axis=1)
-            found |= {seen.id for seen, burns in zip(beside, near, strict=True) if burns}
+            near = np.flatnonzero((apart <= self.settings.burning_radius_m).any(axis=1))
+            found |= {beside[k].id for k in near}
         return found
 
     def _is_ignored(self, seen: Observation) -> bool:

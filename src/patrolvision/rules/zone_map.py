@@ -120,6 +120,8 @@ class ZoneMap:
         return float(inside.mean())
 
     def _near(self, place: GeoPoint) -> list[Zone]:
+        if not self.zones:
+            return []
         reach_m = REACH_SIGMAS * place.sigma_m
         north, east = metres_per_degree(place.lat_deg)
         dlat, dlon = reach_m / north, reach_m / max(east, 1.0)

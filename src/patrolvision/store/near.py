@@ -7,7 +7,7 @@ Cells of one row are consecutive integers, so that a neighbourhood is one or two
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 CELLS_PER_DEGREE = 1000  # about 111 m north-south: a search of 25 m meets one or two rows
 COLUMNS = 360 * CELLS_PER_DEGREE
@@ -42,10 +42,25 @@ def ranges_around(lat_deg: float, lon_deg: float, radius_m: float) -> list[tuple
     return _ranges(box_around(lat_deg, lon_deg, radius_m), CELLS_PER_DEGREE)
 
 
-def look_ranges_around(lat_deg: float, lon_deg: float, radius_m: float) -> list[tuple[int, int]]:
+def joined_ranges(
+    places: Sequence[tuple[float, float]], radius_m: float, per_degree: int = CELLS_PER_DEGREE
+) -> list[tuple[int, int]]:
+    """The ranges around all of the places (lat_deg, lon_deg), in order, none touching another."""
+    boxes = (box_around(lat, lon, radius_m) for lat, lon in places)
+    joined: list[tuple[int, int]] = []
+    for first, last in sorted(r for box in boxes for r in _ranges(box, per_degree)):
+        if joined and first <= joined[-1][1] + 1:
+            joined[-1] = joined[-1][0], max(last, joined[-1][1])
+        else:
+            joined.append((first, last))
+    return joined
+
+
+def look_ranges_around(
+    places: Sequence[tuple[float, float]], radius_m: float
+) -> list[tuple[int, int]]:
     """The same in the wider cells of looks, with the cell of the widest looks."""
-    around = _ranges(box_around(lat_deg, lon_deg, radius_m), LOOK_CELLS_PER_DEGREE)
-    return [*around, (EVERYWHERE, EVERYWHERE)]
+    return [(EVERYWHERE, EVERYWHERE), *joined_ranges(places, radius_m, LOOK_CELLS_PER_DEGREE)]
 
 
 def look_cells(polygon: Iterable[tuple[float, float]]) -> list[int]:

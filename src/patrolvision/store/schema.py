@@ -11,6 +11,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -35,6 +36,11 @@ def micros_of(at: datetime) -> int:
     return (at - EPOCH) // MICROSECOND
 
 
+def instant_of(micros: int) -> datetime:
+    """The datetime in UTC so many microseconds after 1970."""
+    return EPOCH + timedelta(microseconds=micros)
+
+
 class Instant(TypeDecorator[datetime]):
     """An aware datetime as an integer of UTC microseconds."""
 
@@ -47,7 +53,7 @@ class Instant(TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, dialect: Any) -> datetime | None:
         """Datetime in UTC."""
-        return None if value is None else EPOCH + timedelta(microseconds=value)
+        return None if value is None else instant_of(value)
 
 
 class CanonicalJson(TypeDecorator[Any]):
@@ -62,14 +68,17 @@ class CanonicalJson(TypeDecorator[Any]):
 
     def process_result_value(self, value: str | None, dialect: Any) -> Any:
         """The JSON value; lists where tuples went in."""
-        return None if value is None else json.loads(value)
+        return None if value is None else orjson.loads(value)
+
+
+_CANONICAL = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
 
 
 def canonical_json(value: Any) -> str:
     """One text for one JSON value, whatever the order of its keys."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    return _CANONICAL.encode(value)
 
 
 # The same order of ids in both engines and in Python: by code point, not by a language's rules.

@@ -22,50 +22,49 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from patrolvision.store import rows, schema
-from patrolvision.types import Finding, MissionRecord, Ticket
+from patrolvision.types import MissionRecord, Ticket
 
 CHUNK = 500  # ids in one statement: well below every engine's limit of parameters
+RANGES = 60  # of cells in one statement
 PAGE = 1000  # rows in one reading transaction of a listing
-OBSERVATION_PREFIX = "observation_"
 
 
 def upsert(connection: Connection, table: Table, found: Sequence[rows.Row]) -> set[str]:
     """Insert or replace by id the rows that differ from what is stored; the ids of those."""
     wanted = {row["id"]: row for row in found}
-    stored = {row["id"]: row for row in select_in(connection, table, table.c.id, list(wanted))}
-    changed = [
-        row for key, row in wanted.items() if key not in stored or not _equal(row, stored[key])
-    ]
-    if changed:
-        connection.execute(_upsert(table, connection.dialect.name), changed)
-    return {row["id"] for row in changed}
+    if not wanted:
+        return set()
+    statement = _upsert(table, connection.dialect.name)
+    return set(connection.execute(statement, list(wanted.values())).scalars())
 
 
 def insert_new(connection: Connection, table: Table, found: Sequence[rows.Row]) -> set[str]:
     """Insert the rows whose id is not stored; the ids of those."""
     wanted = {row["id"]: row for row in reversed(found)}  # of two with one id the first counts
-    stored = {row["id"] for row in select_in(connection, table, table.c.id, list(wanted))}
-    new = [row for key, row in reversed(wanted.items()) if key not in stored]
-    if new:
-        connection.execute(table.insert(), new)
-    return {row["id"] for row in new}
+    if not wanted:
+        return set()
+    statement = _insert_new(table, connection.dialect.name)
+    return set(connection.execute(statement, list(reversed(wanted.values()))).scalars())
 
 
-def _equal(row: rows.Stored, stored: rows.Stored) -> bool:
-    return all(_comparable(value) == _comparable(stored[name]) for name, value in row.items())
+def _insert(table: Table, dialect: str) -> Any:
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
-def _comparable(value: Any) -> Any:
-    return schema.canonical_json(value) if isinstance(value, (list, dict)) else value
+@lru_cache(maxsize=64)
+def _insert_new(table: Table, dialect: str) -> Any:
+    statement = _insert(table, dialect).on_conflict_do_nothing(index_elements=["id"])
+    return statement.returning(table.c.id)
 
 
 @lru_cache(maxsize=64)
 def _upsert(table: Table, dialect: str) -> Any:
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    statement: Any = insert(table)
+    statement = _insert(table, dialect)
     values = {column.name: statement.excluded[column.name] for column in table.c}
     values.pop("id")
-    return statement.on_conflict_do_update(index_elements=["id"], set_=values)
+    differs = or_(*(table.c[name].is_distinct_from(value) for name, value in values.items()))
+    statement = statement.on_conflict_do_update(index_elements=["id"], set_=values, where=differs)
+    return statement.returning(table.c.id)
 
 
 def select_in(
@@ -98,13 +97,18 @@ def select_ranges(
     **parameters: str,
 ) -> list[rows.Stored]:
     """Rows that the statement finds in inclusive ranges of cells."""
-    bounds: dict[str, int | str] = dict(parameters)
-    for position, (first, last) in enumerate(ranges):
-        bounds |= {f"first_{position}": first, f"last_{position}": last}
+    bounds = range_bounds(ranges) | parameters
     return list(connection.execute(statement(len(ranges)), bounds).mappings())
 
 
-def _in_ranges(column: Column[Any], count: int) -> ColumnElement[bool]:
+def range_bounds(ranges: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    """The parameters of in_ranges."""
+    bounds = {f"first_{k}": first for k, (first, _) in enumerate(ranges)}
+    return bounds | {f"last_{k}": last for k, (_, last) in enumerate(ranges)}
+
+
+def in_ranges(column: Column[Any], count: int) -> ColumnElement[bool]:
+    """Whether the column lies in one of so many inclusive ranges."""
     return or_(
         *(column.between(bindparam(f"first_{k}"), bindparam(f"last_{k}")) for k in range(count))
     )
@@ -117,22 +121,7 @@ def incidents_in(count: int) -> Select[Any]:
     return (
         select(table)
         .where(table.c.category == bindparam("category"))
-        .where(_in_ranges(table.c.cell, count))
-    )
-
-
-@lru_cache(maxsize=64)
-def findings_in(count: int) -> Select[Any]:
-    """Findings of a category whose observation lies in so many ranges of cells, with it."""
-    seen = schema.observations
-    labelled = [column.label(OBSERVATION_PREFIX + column.name) for column in seen.c]
-    joined = schema.findings.join(seen, schema.findings.c.observation_id == seen.c.id)
-    own = [column for column in schema.findings.c if column.name != "observation_id"]
-    return (
-        select(*own, *labelled)
-        .select_from(joined)
-        .where(schema.findings.c.category == bindparam("category"))
-        .where(_in_ranges(seen.c.cell, count))
+        .where(in_ranges(table.c.cell, count))
     )
 
 
@@ -140,14 +129,8 @@ def findings_in(count: int) -> Select[Any]:
 def looks_in(count: int) -> Select[Any]:
     """Looks that cover a cell in so many ranges of wide cells."""
     cells, table = schema.look_cells, schema.looks
-    ids = select(cells.c.look_id).where(_in_ranges(cells.c.cell, count))
+    ids = select(cells.c.look_id).where(in_ranges(cells.c.cell, count))
     return select(table).where(table.c.id.in_(ids))
-
-
-def finding_of(row: rows.Stored) -> Finding:
-    """Finding of a row of findings_in."""
-    seen = {column.name: row[OBSERVATION_PREFIX + column.name] for column in schema.observations.c}
-    return rows.finding(row, rows.observation(seen))
 
 
 def events_of(connection: Connection, ticket_ids: Sequence[str]) -> dict[str, list[rows.Row]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy import Connection, delete, select, text
 
 from patrolvision.errors import StoreError
 from patrolvision.geo.geodesy import distance_m
-from patrolvision.store import claims, near, rows, schema, sql
+from patrolvision.store import claims, near, rows, schema, sightings, sql
 from patrolvision.types import (
     Finding,
     Incident,
@@ -99,14 +99,21 @@ class SqlTransaction:
         found = [rows.finding_row(finding) for finding in findings]
         return len(sql.upsert(self._connection, schema.findings, found))
 
-    def findings_near(
-        self, category: str, lat_deg: float, lon_deg: float, radius_m: float
+    def findings_around(
+        self,
+        places: Sequence[tuple[float, float]],
+        radius_m: float,
+        *,
+        known: Collection[str] = (),
+        missions: Sequence[str] = (),
     ) -> list[Finding]:
-        """Stored findings of the category within radius_m, exactly; by first_seen and id."""
-        ranges = near.ranges_around(lat_deg, lon_deg, radius_m)
-        found = sql.select_ranges(self._connection, sql.findings_in, ranges, category=category)
-        close = _within(found, lat_deg, lon_deg, radius_m, sql.OBSERVATION_PREFIX)
-        return sorted(map(sql.finding_of, close), key=lambda f: (f.observation.first_seen, f.id))
+        """Stored findings within radius_m of any of the places, exactly; by first_seen and id.
+
+        Of every category, but for those known by id; if missions are given, only of these.
+        """
+        if not places:
+            return []
+        return sightings.findings_around(self._connection, places, radius_m, known, missions)
 
     def incidents_near(
         self, category: str, lat_deg: float, lon_deg: float, radius_m: float
@@ -212,11 +219,15 @@ class SqlTransaction:
         found = map(rows.look, self._connection.execute(mine).mappings())
         return sorted(found, key=lambda look: (look.start, look.id))
 
-    def looks_near(self, lat_deg: float, lon_deg: float, radius_m: float) -> list[Look]:
-        """Stored looks whose bounding box comes within radius_m of the place, by start and id."""
-        ranges = near.look_ranges_around(lat_deg, lon_deg, radius_m)
-        found = map(rows.look, sql.select_ranges(self._connection, sql.looks_in, ranges))
-        close = [look for look in found if _reaches(look, lat_deg, lon_deg, radius_m)]
+    def looks_around(self, places: Sequence[tuple[float, float]], radius_m: float) -> list[Look]:
+        """Stored looks whose bounding box comes within radius_m of any of the places."""
+        ranges = near.look_ranges_around(places, radius_m) if places else []
+        found: dict[str, Look] = {}
+        for start in range(0, len(ranges), sql.RANGES):
+            some = ranges[start : start + sql.RANGES]
+            for row in sql.select_ranges(self._connection, sql.looks_in, some):
+                found[row["id"]] = rows.look(row)
+        close = [look for look in found.values() if _reaches(look, places, radius_m)]
         return sorted(close, key=lambda look: (look.start, look.id))
 
     def enqueue(self, messages: Sequence[OutboxMessage]) -> int:
@@ -238,15 +249,16 @@ def _last_of_each(found: Iterable[rows.Row]) -> list[rows.Row]:
 
 
 def _within(
-    found: Sequence[rows.Stored], lat_deg: float, lon_deg: float, radius_m: float, prefix: str = ""
+    found: Sequence[rows.Stored], lat_deg: float, lon_deg: float, radius_m: float
 ) -> list[rows.Stored]:
-    lats = [row[prefix + "lat_deg"] for row in found]
-    lons = [row[prefix + "lon_deg"] for row in found]
+    lats = [row["lat_deg"] for row in found]
+    lons = [row["lon_deg"] for row in found]
     close = distance_m(lat_deg, lon_deg, lats, lons) <= radius_m if found else ()
     return [row for row, is_close in zip(found, close, strict=True) if is_close]
 
 
-def _reaches(look: Look, lat_deg: float, lon_deg: float, radius_m: float) -> bool:
+def _reaches(look: Look, places: Sequence[tuple[float, float]], radius_m: float) -> bool:
     box = near.bounding_box(look.polygon)
-    nearest = near.nearest_in_box(box, lat_deg, lon_deg)
-    return bool(distance_m(lat_deg, lon_deg, *nearest) <= radius_m)
+    lat, lon = zip(*places, strict=True)
+    nearest = [near.nearest_in_box(box, *place) for place in places]
+    return bool((distance_m(lat, lon, *zip(*nearest, strict=True)) <= radius_m).any())
