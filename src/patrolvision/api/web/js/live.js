@@ -1,0 +1,56 @@
+/** Changes as they happen: one stream of server-sent events, taken up again whenever it breaks. */
+
+const listeners = new Set();
+const watchers = new Set();
+let source = null;
+let state = "off";
+let wait_ms = 1000;
+let timer = 0;
+
+function become(next) {
+  if (next === state) return;
+  state = next;
+  for (const tell of watchers) tell(state);
+}
+
+function heard(event) {
+  let change = {};
+  try { change = JSON.parse(event.data); } catch { return; }
+  for (const tell of listeners) tell(change);
+}
+
+function open() {
+  clearTimeout(timer);
+  source?.close();
+  source = new EventSource("/api/v1/events");
+  source.addEventListener("ticket.changed", heard);
+  source.onopen = () => {
+    if (state === "waiting") for (const tell of listeners) tell({}); // what was missed is not known
+    wait_ms = 1000;
+    become("live");
+  };
+  source.onerror = () => {
+    become("waiting");
+    if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
+    timer = setTimeout(open, wait_ms);
+    wait_ms = Math.min(wait_ms * 2, 30_000);
+  };
+}
+
+/** "off", "waiting" or "live". */
+export const liveState = () => state;
+
+/** Be told of changes: {ticket_id, state, version}, or {} when anything may have changed. */
+export function onChange(tell) {
+  listeners.add(tell);
+  return () => listeners.delete(tell);
+}
+
+/** Be told when the stream comes and goes. */
+export const onLive = (tell) => watchers.add(tell);
+
+/** Begin, or begin again after a sign-in. */
+export function startLive() {
+  open();
+  addEventListener("online", open);
+}

@@ -1,0 +1,157 @@
+/** The moves of a ticket as buttons, and for each the form of what it needs. */
+
+import { freshKey, get, Problem, write } from "./api.js";
+import { el, icon, put, toast } from "./dom.js";
+import { distance, language, t } from "./i18n.js";
+import { session } from "./session.js";
+import { askSignIn } from "./account.js";
+import { actionName, causeName } from "./words.js";
+
+const FORWARD = ["file", "dispatch", "take", "report_back", "verify", "close"];
+const AGAINST = ["reject", "send_back"];
+
+const labelOf = (move) => (language() === "zh" ? move.label_zh : move.label_en) || actionName(move.action);
+
+/** Causes for this category, as the office's tables give them. */
+export async function causesFor(category) {
+  const all = await get("causes");
+  return Array.isArray(all) ? all.filter((c) => !c.category || c.category === category || c.category === "*") : all[category] ?? [];
+}
+
+/** A file field for one photo with a preview; `files()` gives what was chosen. */
+export function photoField({ capture = false } = {}) {
+  const preview = el("div", { class: "photo-preview" });
+  const input = el("input", { type: "file", accept: "image/jpeg,image/png,image/webp", capture: capture ? "environment" : null, class: "sr", "data-need": "after_picture" });
+  let address = null;
+  input.addEventListener("change", () => {
+    if (address) URL.revokeObjectURL(address);
+    address = input.files[0] ? URL.createObjectURL(input.files[0]) : null;
+    put(preview, address ? el("img", { src: address, alt: t("photo.chosen") }) : null);
+  });
+  const node = el("div", { class: "photo" }, el("label", { class: "button" }, icon("camera"), t("photo.add"), input), preview);
+  return { node, files: () => [...input.files], input };
+}
+
+/** Send a photo of a ticket; answers its id. */
+export async function sendPhoto(ticketId, file, { kind = "after", key = freshKey() } = {}) {
+  const form = new FormData();
+  form.append("file", file, file.name || "photo.jpg");
+  form.append("kind", kind);
+  return (await write("POST", `tickets/${encodeURIComponent(ticketId)}/pictures`, form, { key })).id;
+}
+
+function noteField(isNeeded) {
+  const area = el("textarea", { "data-need": "note", required: isNeeded, maxlength: 2000, placeholder: t(isNeeded ? "note.needed" : "note.free") });
+  return { node: el("label", { class: "field" }, el("span", {}, t("note")), area), read: () => ({ note: area.value.trim() || undefined }) };
+}
+
+async function causeField(ticket) {
+  const causes = await causesFor(ticket.category);
+  const select = el("select", { "data-need": "cause", required: true }, el("option", { value: "" }, t("choose")), causes.map((c) => el("option", { value: c.code ?? c }, causeLabel(c))));
+  return { node: el("label", { class: "field" }, el("span", {}, t("cause")), select), read: () => ({ cause: select.value }) };
+}
+
+/** A cause's name in the page's language. */
+export const causeLabel = (c) => (language() === "zh" ? c.label_zh ?? c.name_zh : c.label_en ?? c.name_en) ?? causeName(c);
+
+async function assigneeField(ticket) {
+  const crews = await get(`tickets/${encodeURIComponent(ticket.ticket_id)}/candidates`).catch(() => []);
+  const name = `assignee-${ticket.ticket_id}`;
+  const hand = el("input", { type: "text", "data-need": "assignee-name", placeholder: t("assignee.other"), "aria-label": t("assignee.other"), on: { input: () => { for (const r of node.querySelectorAll("input[type=radio]")) r.checked = false; } } });
+  const node = el("fieldset", { class: "candidates" }, el("legend", {}, t("assignee")),
+    crews.slice(0, 6).map((crew, k) => el("label", { class: "candidate" },
+      el("input", { type: "radio", name, value: crew.id ?? crew.crew_id, checked: k === 0, "data-need": "assignee", on: { change: () => { hand.value = ""; } } }),
+      el("span", { class: "grow" }, el("b", {}, crew.name ?? crew.id), el("span", { class: "soft small" }, candidateWords(crew))),
+      k === 0 ? el("span", { class: "chip good" }, t("assignee.best")) : null)),
+    hand);
+  return { node, read: () => ({ assignee: hand.value.trim() || node.querySelector("input[type=radio]:checked")?.value }) };
+}
+
+function candidateWords(crew) {
+  const metres = crew.distance_m ?? crew.range_m;
+  return [metres === null || metres === undefined ? null : distance(metres), crew.level ? t(`level.${crew.level}`) : null, crew.on_duty === false ? t("crew.off") : null, ...(crew.skills ?? [])].filter(Boolean).join(" · ");
+}
+
+function pictureField() {
+  const photo = photoField();
+  return {
+    node: el("div", { class: "field" }, el("span", {}, t("photo.after")), photo.node),
+    read: async (ticket) => (photo.files().length ? { picture_ids: [await sendPhoto(ticket.ticket_id, photo.files()[0])] } : {}),
+  };
+}
+
+function intoField() {
+  const input = el("input", { type: "text", required: true, "data-need": "into", placeholder: t("into.words") });
+  return { node: el("label", { class: "field" }, el("span", {}, t("into")), input), read: () => ({ into: input.value.trim() }) };
+}
+
+function partsField(ticket) {
+  const ids = ticket.incident?.observation_ids ?? (Array.isArray(ticket.incident?.observations) ? ticket.incident.observations.map((o) => o.id ?? o) : []);
+  const node = el("fieldset", {}, el("legend", {}, t("parts")), ids.map((id) => el("label", { class: "check code" }, el("input", { type: "checkbox", value: id }), id)));
+  return { node, read: () => ({ parts: [[...node.querySelectorAll("input:checked")].map((i) => i.value)] }) };
+}
+
+const FIELDS = {
+  note: () => noteField(true), cause: causeField, assignee: assigneeField, after_picture: pictureField, into: intoField, parts: partsField,
+};
+
+async function formOf(move, ticket, { done, cancel }) {
+  const needs = move.needs ?? [];
+  const fields = await Promise.all(needs.filter((need) => need in FIELDS).map((need) => FIELDS[need](ticket)));
+  if (!needs.includes("note")) fields.push(noteField(false));
+  const wrong = el("p", { class: "error-line", role: "alert" });
+  const go = el("button", { type: "submit", class: AGAINST.includes(move.action) ? "danger" : "primary" }, labelOf(move));
+  const key = freshKey();
+  const form = el("form", { class: "move-form stack" }, fields.map((f) => f.node), wrong,
+    el("div", { class: "row" }, el("button", { type: "button", class: "quiet", on: { click: cancel } }, t("cancel")), el("span", { class: "grow" }), go));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    go.disabled = true;
+    wrong.textContent = "";
+    try {
+      const parts = await Promise.all(fields.map((f) => f.read(ticket)));
+      const body = Object.assign({ action: move.action }, ...parts);
+      done(await write("POST", `tickets/${encodeURIComponent(ticket.ticket_id)}/moves`, body, { key, version: ticket.version ?? null }));
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      wrong.textContent = error.status === 409 ? t("problem.changed") : error.message || t("problem.unreachable");
+    } finally {
+      go.disabled = false;
+    }
+  });
+  return form;
+}
+
+/** Buttons for what may be done with a ticket now; `done` is called with the ticket after a move. */
+export async function movesPanel(ticket, { done, busy = () => {} }) {
+  const node = el("section", { class: "moves", "aria-label": t("moves") });
+  if (!session()) {
+    return put(node, el("button", { type: "button", class: "primary wide", on: { click: askSignIn } }, icon("user"), t("moves.signin")));
+  }
+  const moves = (await get(`tickets/${encodeURIComponent(ticket.ticket_id)}/moves`)).filter((m) => m.action !== "propose");
+  const main = moves.find((m) => m.allowed && FORWARD.includes(m.action));
+  const buttons = () => { busy(false); put(node, choice()); };
+
+  async function begin(move) {
+    busy(true);
+    const form = await formOf(move, ticket, {
+      cancel: buttons,
+      done: (after) => { busy(false); toast(t("moved", { action: labelOf(move) })); done(after); },
+    });
+    put(node, el("h3", {}, labelOf(move)), form);
+    form.querySelector("input, select, textarea, button")?.focus();
+  }
+  const button = (move, css) => el("button", { type: "button", class: css, data: { action: move.action }, on: { click: () => begin(move) } }, labelOf(move));
+  function choice() {
+    const rest = moves.filter((m) => m.allowed && m !== main);
+    const closed = moves.filter((m) => !m.allowed && FORWARD.includes(m.action) && m.why_not);
+    return [
+      main ? button(main, "primary wide") : null,
+      rest.length ? el("div", { class: "row wrap" }, rest.map((m) => button(m, AGAINST.includes(m.action) ? "danger" : ""))) : null,
+      closed.length ? el("ul", { class: "why-not soft small" }, closed.map((m) => el("li", {}, el("b", {}, labelOf(m)), " – ", m.why_not))) : null,
+      moves.length ? null : el("p", { class: "soft small" }, t("moves.none")),
+    ];
+  }
+  buttons();
+  return node;
+}

@@ -1,0 +1,74 @@
+/** Evidence: a gallery, a picture at full size, and before and after under one slider. */
+
+import { el, icon, put } from "./dom.js";
+import { t, tOr, when } from "./i18n.js";
+
+const caption = (picture) => [tOr(`picture.${picture.kind}`, picture.kind), picture.at ? when(picture.at) : null].filter(Boolean).join(" · ");
+
+/** Show pictures at full size, the k-th first; arrows go on, Escape closes. */
+export function enlarge(pictures, k = 0) {
+  let at = k;
+  const image = el("img", {});
+  const words = el("p", {});
+  const go = (step) => {
+    at = (at + step + pictures.length) % pictures.length;
+    image.src = pictures[at].url;
+    image.alt = caption(pictures[at]);
+    words.textContent = `${caption(pictures[at])}  ${at + 1} / ${pictures.length}`;
+  };
+  const button = (label, name, act) => el("button", { type: "button", class: "square", "aria-label": label, on: { click: act } }, icon(name));
+  const dialog = el("dialog", { class: "lightbox", "aria-label": t("pictures") }, image,
+    el("div", { class: "row" }, button(t("picture.previous"), "back", () => go(-1)), words, button(t("picture.next"), "next", () => go(1)), button(t("close"), "close", () => dialog.close())));
+  dialog.addEventListener("keydown", (e) => { if (e.key === "ArrowRight") go(1); else if (e.key === "ArrowLeft") go(-1); });
+  dialog.addEventListener("click", (e) => { if (e.target === dialog) dialog.close(); });
+  dialog.addEventListener("close", () => dialog.remove());
+  go(0);
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+/** One large picture and the others small; the large one opens at full size. */
+export function gallery(pictures) {
+  if (!pictures?.length) return el("p", { class: "no-picture soft small" }, t("pictures.none"));
+  let at = 0;
+  const image = el("img", {});
+  const words = el("figcaption", {});
+  const large = el("button", { type: "button", class: "gallery-large", on: { click: () => enlarge(pictures, at) } }, image);
+  const thumbs = el("div", { class: "gallery-thumbs" });
+  function show(k) {
+    at = k;
+    image.src = pictures[k].url;
+    image.alt = caption(pictures[k]);
+    words.textContent = caption(pictures[k]);
+    large.setAttribute("aria-label", `${caption(pictures[k])}, ${t("picture.enlarge")}`);
+    [...thumbs.children].forEach((thumb, n) => thumb.setAttribute("aria-pressed", String(n === k)));
+  }
+  if (pictures.length > 1) put(thumbs, pictures.map((picture, k) => el("button", { type: "button", "aria-label": caption(picture), title: caption(picture), on: { click: () => show(k) } }, el("img", { src: picture.url, alt: "", loading: "lazy" }))));
+  show(0);
+  return el("figure", { class: "gallery" }, large, words, thumbs);
+}
+
+/** Before and after, one over the other, with a divider that pointer and arrow keys move. */
+export function compare(before, after) {
+  const box = el("div", { class: "compare" });
+  const slider = el("input", { type: "range", min: 0, max: 100, value: 50, step: 1, "aria-label": t("compare.slider") });
+  const move = () => box.style.setProperty("--at", `${slider.value}%`);
+  slider.addEventListener("input", move);
+  move();
+  const tag = (picture, label) => el("span", { class: "compare-tag" }, label, picture.at ? ` · ${when(picture.at)}` : "");
+  put(box,
+    el("img", { src: after.url, alt: t("compare.after") }),
+    el("img", { src: before.url, alt: t("compare.before"), class: "compare-before" }),
+    el("i", { class: "compare-line", "aria-hidden": "true" }),
+    el("div", { class: "compare-tags" }, tag(before, t("compare.before")), tag(after, t("compare.after"))),
+    slider);
+  return box;
+}
+
+/** The pictures that go under the slider: the newest after and the best before; null without both. */
+export function pairOf(ticket) {
+  if (ticket.proposal?.before && ticket.proposal?.after) return [ticket.proposal.before, ticket.proposal.after];
+  const after = ticket.pictures?.filter((p) => p.kind === "after").at(-1);
+  const before = ["before", "wide", "last", "first", "close"].map((kind) => ticket.pictures?.find((p) => p.kind === kind)).find(Boolean);
+  return after && before ? [before, after] : null;
+}

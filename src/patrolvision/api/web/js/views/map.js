@@ -1,0 +1,117 @@
+/** The duty officer's view: filters and list at the left, the map, and the ticket that was chosen. */
+
+import { get, page } from "../api.js";
+import { ticketDrawer } from "../drawer.js";
+import { calm, el } from "../dom.js";
+import { asked, filter, filterForm } from "../filters.js";
+import { boxOf, ellipse95 } from "../geometry.js";
+import { ticketList } from "../list.js";
+import { onChange } from "../live.js";
+import { stage } from "../map/stage.js";
+
+const EMPTY = { type: "FeatureCollection", features: [] };
+const RANK = { urgent: 3, high: 2, normal: 1 };
+const CLOSE_UP = 18.5;
+let lastPlace = null; // where the map was when it was last left
+let settings = null;
+
+const feature = (properties, geometry) => ({ type: "Feature", properties, geometry });
+const collection = (...features) => ({ type: "FeatureCollection", features });
+const isWide = () => innerWidth > 820;
+
+function dressed(found) {
+  for (const f of found.features) {
+    const p = f.properties;
+    p.count = p.count ?? 1;
+    p.picture = p.count > 1 ? `sum|${p.count}` : `pin|${p.category}|${p.state}|${p.priority === "urgent" ? 1 : 0}`;
+    p.rank = p.count > 1 ? 4 : RANK[p.priority] ?? 1;
+  }
+  return found;
+}
+
+/** Open the view; `update` takes the address when another ticket is chosen. */
+export function open(main, address) {
+  let map = null;
+  let pointsAsked = null;
+  let gone = false;
+  const mapNode = el("section", { class: "map-stage" });
+  const drawerNode = el("aside", { class: "drawer", hidden: true, "aria-label": "ticket" });
+  const go = (id) => { location.hash = id ? `#/map/${encodeURIComponent(id)}` : "#/map"; };
+
+  const drawer = ticketDrawer({ node: drawerNode, close: () => go(null), changed: showPlace });
+  const list = ticketList({ pick: go, sort: filter().sort, sorted: (sort) => { filter().sort = sort; refreshList(); } });
+  const form = filterForm({ changed: refilter, draw: (done) => map?.draw(done) });
+  const panel = el("section", { class: "panel" }, form, list.node);
+  main.append(panel, mapNode, drawerNode);
+
+  const bbox = () => map?.bounds().map((d) => d.toFixed(6)).join(",");
+  const refreshList = () => list.fill({ ...asked(), bbox: filter().inView && map ? bbox() : null, sort: filter().sort }).then(() => list.select(drawer.shown()));
+  async function refreshPoints() {
+    if (!map) return;
+    pointsAsked?.abort();
+    pointsAsked = new AbortController();
+    try {
+      map.set("points", dressed(await get("clusters", { bbox: bbox(), zoom: Math.round(map.zoom()), ...asked() }, { signal: pointsAsked.signal })));
+    } catch (error) {
+      if (error.name !== "AbortError" && error.status === undefined) throw error;
+    }
+  }
+  const refresh = () => { refreshPoints(); refreshList(); };
+  const soon = calm(refresh, 400);
+  function refilter() { map?.showArea(filter().polygon); refresh(); }
+  const moved = () => { lastPlace = { bounds: map.bounds() }; refreshPoints(); if (filter().inView) refreshList(); };
+
+  function showPlace(ticket, isNew) {
+    list.select(ticket.ticket_id);
+    if (!map) return;
+    const at = [ticket.lon_deg, ticket.lat_deg];
+    const s2 = ticket.sigma_m ** 2;
+    const cov = ticket.incident?.cov_en_m2 ?? [[s2, 0], [0, s2]];
+    map.set("selected", collection(feature({}, { type: "Point", coordinates: at })));
+    map.set("ellipse", collection(feature({ category: ticket.category }, { type: "Polygon", coordinates: [ellipse95(at[1], at[0], cov)] })));
+    if (isNew) map.fly(...at, Math.max(map.zoom(), CLOSE_UP), isWide() ? { right: drawerNode.offsetWidth } : {});
+  }
+  function clearPlace() {
+    map?.set("selected", EMPTY);
+    map?.set("ellipse", EMPTY);
+    const last = drawer.shown();
+    drawer.shut();
+    list.select(null);
+    list.focus(last);
+  }
+  function pick(spot) {
+    if (spot.count > 1) map.fly(spot.lon, spot.lat, Math.min((spot.expansion_zoom ?? map.zoom() + 2), 20));
+    else go(spot.ticket_id ?? spot.id);
+  }
+  function update({ id }) {
+    main.classList.toggle("has-ticket", Boolean(id));
+    if (id) drawer.open(id);
+    else clearPlace();
+  }
+
+  async function firstPlace() {
+    if (lastPlace) return map.fit(lastPlace.bounds, { padding: 0, jump: true, maxZoom: 22 });
+    const { rows } = await page("tickets", { limit: 200, sort: "newest" }).catch(() => ({ rows: [] }));
+    const box = boxOf(rows.map((r) => [r.lon_deg, r.lat_deg]), 40);
+    if (box && !gone) map.fit(box, { jump: true });
+    return null;
+  }
+  async function begin() {
+    settings ??= await get("/web/settings.json").catch(() => ({}));
+    const made = await stage(mapNode, { tiles: settings.tiles, moved: () => map && moved(), pick });
+    if (gone) return;
+    map = made;
+    mapNode.dataset.map = map.kind;
+    await firstPlace();
+    map.showArea(filter().polygon);
+    refresh();
+    if (drawer.shown()) drawer.open(drawer.shown());
+  }
+  const onKey = (event) => { if (event.key === "Escape" && drawer.shown() && !document.querySelector("dialog[open]")) go(null); };
+  addEventListener("keydown", onKey);
+  const quiet = onChange((change) => { soon(); drawer.refresh(change.ticket_id); });
+
+  update(address);
+  begin();
+  return { update, close() { gone = true; quiet(); removeEventListener("keydown", onKey); } };
+}
