@@ -108,13 +108,14 @@ def send(
     limits: HttpLimits | None = None,
     resolve: Resolver = resolved,
 ) -> Answer:
-    """The answer to one request, redirects included; DeliveryError if there is none in time."""
+    """The answer to one request, be it a redirect; DeliveryError if there is none in time."""
     limits = limits or HttpLimits()
     if body is not None and len(body) > limits.request_bytes:
         raise DeliveryError(f"{url}: the message is longer than {limits.request_bytes} bytes")
     parts, ip = address_of(url, allow_private=limits.allow_private, resolve=resolve)
     connection = _connection(parts, ip, limits)
-    watchdog = threading.Timer(limits.total_s, _cut, [connection])
+    late = threading.Event()  # what is cut off may look like an answer that ends early
+    watchdog = threading.Timer(limits.total_s, _cut, [connection, late])
     watchdog.daemon = True
     watchdog.start()
     try:
@@ -122,13 +123,16 @@ def send(
         sent = {"Host": parts.netloc, "User-Agent": "patrolvision", **(headers or {})}
         connection.request(method, target, body=body, headers=sent, preload_content=False)
         answer = connection.getresponse()
-        return Answer(answer.status, answer.read(limits.answer_bytes, decode_content=False))
+        content = answer.read(limits.answer_bytes, decode_content=False)
     except (urllib3.exceptions.HTTPError, OSError, ValueError, AttributeError) as error:
         # AttributeError: the watchdog closed the connection under urllib3's hands
         raise DeliveryError(f"{parts.netloc}: no answer ({error})", is_down=True) from error
     finally:
         watchdog.cancel()
         connection.close()
+    if late.is_set():
+        raise DeliveryError(f"{parts.netloc}: no answer in {limits.total_s:g} s", is_down=True)
+    return Answer(answer.status, content)
 
 
 def _connection(
@@ -148,7 +152,8 @@ def _connection(
     )
 
 
-def _cut(connection: urllib3.connection.HTTPConnection) -> None:
+def _cut(connection: urllib3.connection.HTTPConnection, late: threading.Event) -> None:
+    late.set()
     sock = connection.sock
     if sock is not None:
         try:

@@ -1,0 +1,181 @@
+"""The outbox's way out: order, leases, retries, digests, dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from patrolvision.errors import CallError
+from patrolvision.store import SqlStore, open_store
+from patrolvision.store.outbox import SqlOutbox
+from patrolvision.types import NoticePolicy, OutboxMessage, Route
+
+T0 = datetime(2026, 5, 4, 8, tzinfo=UTC)
+LEASE_S = 60.0
+
+
+def later(seconds: float) -> datetime:
+    return T0 + timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqlStore]:
+    store = open_store(f"sqlite:///{tmp_path / 'p.db'}")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def outbox(store: SqlStore) -> SqlOutbox:
+    return SqlOutbox(store.engine)
+
+
+def put(store: SqlStore, *names: str, priority: str = "normal") -> None:
+    """Messages named `ticket-number`, such as a-1."""
+    with store.transaction() as transaction:
+        transaction.enqueue(
+            [
+                OutboxMessage(n, "ticket.moved", {"ticket_id": n[0], "priority": priority})
+                for n in names
+            ]
+        )
+
+
+def route(message: OutboxMessage) -> Route:
+    urgent = message.payload["priority"] == "urgent"
+    return Route(str(message.payload["ticket_id"]), ("sink",), urgent)
+
+
+def sent(outbox: SqlOutbox, at: datetime, policy: NoticePolicy | None = None) -> list[list[str]]:
+    """The ids of everything that may go now, delivery by delivery."""
+    found = []
+    while (delivery := outbox.claim("sink", at, LEASE_S, policy)) is not None:
+        found.append([message.id for message in delivery.messages])
+        outbox.done(delivery, at)
+    return found
+
+
+def test_a_message_is_routed_once(store: SqlStore, outbox: SqlOutbox) -> None:
+    put(store, "a-1", "b-1")
+    assert [outbox.route(route, T0), outbox.route(route, T0)] == [2, 0]
+    assert sent(outbox, T0) == [["a-1"], ["b-1"]]
+
+
+def test_what_nobody_wants_is_not_kept_waiting(store: SqlStore, outbox: SqlOutbox) -> None:
+    put(store, "a-1")
+    outbox.route(lambda message: Route("a", ()), T0)
+    assert outbox.counts() == {"": {"waiting": 0}}
+
+
+def test_a_subject_s_second_message_waits_for_its_first(store: SqlStore, outbox: SqlOutbox) -> None:
+    put(store, "a-1", "a-2", "b-1")
+    outbox.route(route, T0)
+    first = outbox.claim("sink", T0, LEASE_S)
+    assert first is not None and first.key == "a-1"
+    assert sent(outbox, T0) == [["b-1"]], "b passes a, a-2 does not pass a-1"
+    outbox.failed(first, "no answer", T0, later(30))
+    assert sent(outbox, later(29)) == []
+    assert sent(outbox, later(30)) == [["a-1"], ["a-2"]]
+
+
+def test_a_dead_letter_lets_the_next_pass_and_can_be_revived(
+    store: SqlStore, outbox: SqlOutbox
+) -> None:
+    put(store, "a-1", "a-2")
+    outbox.route(route, T0)
+    delivery = outbox.claim("sink", T0, LEASE_S)
+    assert delivery is not None
+    outbox.failed(delivery, "answered 400", T0, None)
+    assert sent(outbox, T0) == [["a-2"]]
+    [dead] = outbox.listed(state="dead")
+    assert (dead["message_id"], dead["last_error"]) == ("a-1", "answered 400")
+    outbox.revive("sink", "a-1", later(60))
+    assert sent(outbox, later(60)) == [["a-1"]]
+    with pytest.raises(CallError, match="no such dead letter"):
+        outbox.revive("sink", "a-1", later(60))
+
+
+def test_a_lease_that_ran_out_is_another_worker_s(store: SqlStore, outbox: SqlOutbox) -> None:
+    put(store, "a-1")
+    outbox.route(route, T0)
+    slow = outbox.claim("sink", T0, LEASE_S)
+    assert slow is not None
+    assert outbox.claim("sink", later(59), LEASE_S) is None
+    quick = outbox.claim("sink", later(60), LEASE_S)
+    assert quick is not None and (quick.key, quick.attempts) == (slow.key, 2)
+    assert outbox.done(quick, later(61))
+    assert not outbox.done(slow, later(62)), "the slow one is told that it is late"
+
+
+def test_what_was_not_tried_costs_no_attempt(store: SqlStore, outbox: SqlOutbox) -> None:
+    put(store, "a-1")
+    outbox.route(route, T0)
+    delivery = outbox.claim("sink", T0, LEASE_S)
+    assert delivery is not None
+    outbox.release(delivery)
+    again = outbox.claim("sink", T0, LEASE_S)
+    assert again is not None and again.attempts == 1
+
+
+def test_one_incident_is_told_once_in_the_cooldown_and_the_rest_in_a_digest(
+    store: SqlStore, outbox: SqlOutbox
+) -> None:
+    policy = NoticePolicy(cooldown_s=600)
+    put(store, "a-1")
+    outbox.route(route, T0)
+    assert sent(outbox, T0, policy) == [["a-1"]]
+    put(store, "a-2", "a-3", "b-1")
+    outbox.route(route, later(1))
+    assert sent(outbox, later(599), policy) == [["b-1"]], "another incident is not held up"
+    assert sent(outbox, later(601), policy) == [["a-2", "a-3"]]
+
+
+def test_a_digest_that_was_sent_and_not_noted_is_the_same_when_sent_again(
+    store: SqlStore, outbox: SqlOutbox
+) -> None:
+    policy = NoticePolicy(cooldown_s=600)
+    put(store, "a-1", "a-2")
+    outbox.route(route, T0)
+    first = outbox.claim("sink", T0, LEASE_S, policy)
+    put(store, "a-3")
+    outbox.route(route, later(1))
+    again = outbox.claim("sink", later(61), LEASE_S, policy)
+    assert first is not None and again is not None
+    assert again.key == first.key and again.key.startswith("digest-")
+    assert [m.id for m in again.messages] == ["a-1", "a-2"], "what came later is not in it"
+
+
+def test_the_last_message_of_the_hour_takes_everything_that_waits(
+    store: SqlStore, outbox: SqlOutbox
+) -> None:
+    policy = NoticePolicy(max_per_hour=3)
+    put(store, *(f"{name}-1" for name in "abcdefgh"))
+    outbox.route(route, T0)
+    assert sent(outbox, T0, policy) == [["a-1"], ["b-1"], [f"{n}-1" for n in "cdefgh"]]
+    put(store, "a-2", "b-2")
+    outbox.route(route, later(1))
+    assert sent(outbox, later(3599), policy) == []
+    assert sent(outbox, later(3601), policy)[0] == ["a-2"]
+
+
+def test_what_is_urgent_waits_for_neither(store: SqlStore, outbox: SqlOutbox) -> None:
+    policy = NoticePolicy(cooldown_s=600, max_per_hour=1)
+    put(store, "a-1")
+    outbox.route(route, T0)
+    assert sent(outbox, T0, policy) == [["a-1"]]
+    put(store, "b-1")
+    put(store, "c-1", priority="urgent")
+    outbox.route(route, later(1))
+    assert sent(outbox, later(1), policy) == [["c-1"]]
+
+
+def test_what_waits_for_a_sink_that_is_no_more_is_given_up(
+    store: SqlStore, outbox: SqlOutbox
+) -> None:
+    put(store, "a-1", "a-2")
+    outbox.route(route, T0)
+    assert outbox.abandon("sink", T0) == 2
+    assert outbox.counts()["sink"] == {"dead": 2}
