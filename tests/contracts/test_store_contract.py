@@ -8,13 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
-import shutil
-import socket
-import subprocess
-import tempfile
 import time
-import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -53,67 +47,6 @@ T0 = datetime(2026, 5, 4, 0, 0, 0, 123457, tzinfo=UTC)
 LAT, LON = 22.84, 113.23
 FORK = multiprocessing.get_context("fork")  # no store is open when a test forks
 METRE_NORTH_DEG = 1 / 110_750  # at this latitude, to 0.1 %
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    url = os.environ.get(PG_VARIABLE)
-    if not url:
-        pytest.skip(f"PostgreSQL: set {PG_VARIABLE} to a database's URL, or to 'private'")
-    pytest.importorskip("psycopg", reason="pip install 'patrolvision[postgres]'")
-    if url == "private":
-        yield from _private_cluster()
-    else:
-        yield url
-
-
-def _private_cluster() -> Iterator[str]:
-    found = [Path(shutil.which("pg_ctl") or "/nowhere/pg_ctl")]
-    found += sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"), reverse=True)
-    programs = next((p.resolve().parent for p in found if p.exists()), None)
-    if programs is None:
-        pytest.skip("PostgreSQL: pg_ctl is not there; apt-get install postgresql")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    folder = Path(tempfile.mkdtemp(prefix="patrolvision-pg-"))
-    as_owner: list[str] = []
-    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        shutil.chown(folder, "postgres")
-        as_owner = ["runuser", "-u", "postgres", "--"]
-    data, options = folder / "data", f"-p {port} -h 127.0.0.1 -k {folder}"
-
-    def run(*command: str | Path) -> None:
-        words = [*as_owner, *map(str, command)]
-        log = (folder / "log").open("ab")
-        with log:
-            subprocess.run(words, check=True, stdout=log, stderr=log, cwd=folder)
-
-    run(programs / "initdb", "-D", data, "-U", "tester", "-A", "trust", "--no-sync")
-    run(programs / "pg_ctl", "-D", data, "-w", "-o", options, "-l", data / "log", "start")
-    try:
-        yield f"postgresql+psycopg://tester@127.0.0.1:{port}/postgres"
-    finally:
-        run(programs / "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
-        shutil.rmtree(folder)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'patrol.db'}"
-        return
-    from sqlalchemy import create_engine, text
-
-    server, schema = request.getfixturevalue("postgres_url"), f"t{uuid.uuid4().hex}"
-    engine = create_engine(server)
-    with engine.begin() as connection:
-        connection.execute(text(f"CREATE SCHEMA {schema}"))
-    yield f"{server}{'&' if '?' in server else '?'}options=-csearch_path%3D{schema}"
-    with engine.begin() as connection:
-        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
-    engine.dispose()
 
 
 @pytest.fixture
