@@ -27,6 +27,11 @@ class SqlTransaction:
         self._connection = connection
 
     def claim(self, places: Sequence[tuple[float, float]]) -> None:
+    @property
+    def connection(self) -> Connection:
+        """For modules of this folder that write in the same transaction."""
+        return self._connection
+
         """Hold the neighbourhoods of these (lat_deg, lon_deg) until the transaction ends.
 
         To be called once, before anything is read. Whoever claims a place within about 150 m waits.
