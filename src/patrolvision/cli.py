@@ -76,6 +76,12 @@ def _simulate(args: argparse.Namespace) -> int:
     return peek.simulate(args)
 
 
+def _evaluate(args: argparse.Namespace) -> int:
+    from patrolvision import evaluating
+
+    return evaluating.main(args)
+
+
 def _doctor(args: argparse.Namespace) -> int:
     from patrolvision import doctor
 
@@ -144,6 +150,24 @@ def _add_analysis_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-clip", action="store_true", help="write no annotated clip")
     parser.add_argument("--no-pictures", action="store_true", help="write no evidence pictures")
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
+
+
+def _add_evaluate(commands: Any) -> None:
+    judge = commands.add_parser("evaluate", help="how well a model finds what was labelled")
+    judge.add_argument("--model", metavar="NAME|PATH", help="default: the production model")
+    judge.add_argument("--data", type=Path, required=True, metavar="DATA.yaml")
+    judge.add_argument("--part", choices=("train", "val", "test"), default="val")
+    judge.add_argument("--out", type=Path, metavar="DIR", help="write report.json and report.html")
+    judge.add_argument("--models-dir", type=Path, help=argparse.SUPPRESS)
+    judge.add_argument("--engine", choices=("auto", "openvino", "ultralytics"), default="auto")
+    judge.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto")
+    judge.add_argument("--input-px", type=int, metavar="N", help="default: the model card's")
+    judge.add_argument("--tiling", choices=("on", "off"), default="off")
+    judge.add_argument(
+        "--rounds", type=int, default=300, metavar="N", help="of the bootstrap (default 300)"
+    )
+    judge.add_argument("--json", action="store_true", help="the report as one JSON object")
+    judge.set_defaults(door=_evaluate)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -231,6 +255,8 @@ def build_parser() -> argparse.ArgumentParser:
     simulate.set_defaults(door=_simulate)
 
     _add_dataset(commands)
+
+    _add_evaluate(commands)
 
     doctor = commands.add_parser("doctor", help="what is installed, what works, what is missing")
     doctor.add_argument("--json", action="store_true")
