@@ -88,6 +88,17 @@ def _gap(value: float, low: float, high: float) -> float:
     return max(low - value, value - high, 0.0)
 
 
+def ranges_in(south_west_north_east: Box) -> list[tuple[int, int]]:
+    """Inclusive ranges of cells that hold every place in a box, and others."""
+    return _ranges(south_west_north_east, CELLS_PER_DEGREE)
+
+
+def look_ranges_in(south_west_north_east: Box) -> list[tuple[int, int]]:
+    """The same in the wider cells of looks, with the cell of the widest looks."""
+    wide = _ranges(south_west_north_east, LOOK_CELLS_PER_DEGREE)
+    return [*wide, (EVERYWHERE, EVERYWHERE)]
+
+
 def _ranges(box: Box, per_degree: int) -> list[tuple[int, int]]:
     south, west, north, east = box
     columns = 360 * per_degree
