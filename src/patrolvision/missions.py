@@ -119,6 +119,7 @@ def _run(
             coverage=wiring.coverage(mission, seen_by, inner.release),
         )
         track = _Track()
+        check = wiring.self_check(seen_by, is_photos=is_photos)
         clip = stack.enter_context(
             wiring.clip(settings, mission, source, inner.release, is_photos=is_photos)
         )
@@ -126,6 +127,7 @@ def _run(
 
         def on_seen(seen: Seen) -> None:
             track.add(seen)
+            check.add(seen.frame)
             clip.add(seen.frame, seen.detections)
             progress.advance(track.elapsed_s)
 
@@ -151,7 +153,11 @@ def _run(
             settled=settled,
             track=track.places(),
             clip=clip.name,
-            notes=(*getattr(source, "problems", ()), *nothing_placed(mission, counts)),
+            notes=(
+                *getattr(source, "problems", ()),
+                *check.report().notes(Path(mission.media).name),
+                *nothing_placed(mission, counts),
+            ),
         )
 
 

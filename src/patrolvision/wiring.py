@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from patrolvision.config import Settings, StreamEntry, WatchFile
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from patrolvision.observe import TrackBook
     from patrolvision.ports import Detector, Executor, FrameSource, Tracker
     from patrolvision.rules.rulebook import Rulebook
+    from patrolvision.sources.selfcheck import SelfChecker
     from patrolvision.sources.sessions import Stream
     from patrolvision.store.sql_store import SqlStore
     from patrolvision.tickets.grids import GridIndex
@@ -71,6 +72,17 @@ def detector(
         input_width=side or chosen.input_width,
         input_height=side or chosen.input_height,
     )
+    return detector_of(chosen, settings, conf=conf, threads=threads)
+
+
+def detector_of(
+    chosen: ModelRelease,
+    settings: Settings,
+    *,
+    conf: float | None = None,
+    threads: int | None = None,
+) -> Detector:
+    """The detector of a release on the engine the settings name, whatever model they name."""
     engines: dict[str, Callable[[], Detector]] = {
         "openvino": lambda: _openvino(chosen, settings, conf, threads),
         "ultralytics": lambda: _ultralytics(chosen, conf, threads),
@@ -97,6 +109,29 @@ def _ultralytics(chosen: ModelRelease, conf: float | None, threads: int | None) 
     from patrolvision.detect.ultralytics import UltralyticsDetector
 
     return UltralyticsDetector(chosen, conf=conf, num_threads=threads or os.cpu_count())
+
+
+def trainable(chosen: ModelRelease) -> Any:
+    """The release's network as torch holds it; ModelError without torch or a checkpoint."""
+    from patrolvision.detect.checkpoint import read_checkpoint, torch_module
+    from patrolvision.detect.release import weights_file
+
+    torch_module()
+    return read_checkpoint(weights_file(chosen, "torch"))
+
+
+def release_in(folder: Path, settings: Settings) -> ModelRelease:
+    """The release of a folder or name that is not the settings' own."""
+    from patrolvision.detect.release import load_release
+
+    return load_release(folder, settings.models_dir)
+
+
+def releases(settings: Settings) -> list[str]:
+    """name@version of every release in the models folder."""
+    from patrolvision.detect.release import known_releases
+
+    return known_releases(settings.models_dir)
 
 
 def tiled(inner: Detector) -> Detector:
@@ -242,6 +277,13 @@ def coverage(mission: Mission, seen_by: Camera | None, chosen: ModelRelease) -> 
     from patrolvision.coverage import CoverageBook
 
     return CoverageBook(mission.id, seen_by or UNKNOWN_CAMERA, chosen.classes)
+
+
+def self_check(seen_by: Camera | None, *, is_photos: bool = False) -> SelfChecker:
+    """What holds a film's own pictures against its telemetry and mount; asleep for photos."""
+    from patrolvision.sources.selfcheck import SelfChecker
+
+    return SelfChecker(None if is_photos else seen_by)
 
 
 def keeper(settings: Settings, chosen: ModelRelease) -> PictureKeeper:
