@@ -63,4 +63,5 @@ def picture_of(record: dict[str, Any], folder: Path) -> LabelledPicture:
         source=record["source"],
         group=record["group"],
         hardness=float(record.get("hardness", 0.0)),
+        repeat=float(record.get("repeat", 1.0)),
     )
