@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from patrolvision.coverage import CoverageBook
 from patrolvision.evidence.keeper import PictureKeeper
@@ -20,9 +21,10 @@ from patrolvision.incidents.settings import FusionSettings
 from patrolvision.observe import TrackBook, without_doubles
 from patrolvision.ports import Detector, Rule, StoreTransaction, Tracker
 from patrolvision.rules.rulebook import Rulebook
+from patrolvision.tickets.announcements import announcements
+from patrolvision.tickets.automatic import followed as followed_up
 from patrolvision.tickets.grids import GridIndex
-from patrolvision.tickets.office import AUTOMATIC, ticket_for, updated
-from patrolvision.tickets.workflow import MOVES, move
+from patrolvision.tickets.office import AUTOMATIC, ticket_for
 from patrolvision.types import (
     Detections,
     Finding,
@@ -30,6 +32,7 @@ from patrolvision.types import (
     Incident,
     Look,
     Observation,
+    PictureNote,
     Ticket,
 )
 
@@ -212,16 +215,21 @@ def settle(
     changed = absorb(list(said.values()), transaction, settings, looks, rejudge)
     changed = _inherited(changed, [i for i in bereft if i.id not in {c.id for c in changed}])
     incidents = transaction.save_incidents(changed)
-    known = transaction.tickets_of([incident.id for incident in changed])
+    by_id = {incident.id: incident for incident in changed}
+    known = transaction.tickets_about(list(by_id))
+    have_one = {ticket.incident_id for ticket in known}
     raised = [
         ticket
         for incident in changed
-        if incident.id not in known
+        if incident.id not in have_one
         and (ticket := ticket_for(incident, grids, at=incident.first_seen)) is not None
     ]
-    follow = ((known[i.id], _follow(known[i.id], i, grids)) for i in changed if i.id in known)
-    followed_up = [after for before, after in follow if after is not before]
-    tickets = transaction.save_tickets(raised + followed_up)
+    after = [followed_up(ticket, by_id[ticket.incident_id], grids) for ticket in known]
+    tickets = transaction.save_tickets(raised + after)
+    news = [(ticket, 0) for ticket in raised]
+    news += [(new, old.version) for old, new in zip(known, after, strict=True)]
+    transaction.enqueue(announcements(news))
+    transaction.note_pictures(_notes(findings))
     return Settled(observations, incidents, tickets, tuple(raised))
 
 
@@ -254,11 +262,16 @@ def _apart_m(a: Incident, b: Incident) -> float:
     return float(distance_m(a.place.lat_deg, a.place.lon_deg, b.place.lat_deg, b.place.lon_deg))
 
 
-def _follow(ticket: Ticket, incident: Incident, grids: GridIndex | None) -> Ticket:
-    """The ticket after its incident changed; one whose incident is no more is rejected."""
-    if incident.status == "dismissed" and "rejected" in MOVES[ticket.state]:
-        into = incident.evidence.get("merged_into")
-        why = f"is the same as incident {into}" if into else "a new analysis does not confirm it"
-        at = max(incident.last_seen, ticket.history[-1].at)
-        return move(ticket, "rejected", AUTOMATIC, at, why)
-    return updated(ticket, incident, grids)
+def _notes(findings: Sequence[Finding]) -> list[PictureNote]:
+    """What the evidence log is told of the findings' pictures."""
+    return [
+        PictureNote(
+            picture["sha256"],
+            "kept",
+            datetime.fromisoformat(picture["captured_at"]),
+            finding.observation.id,
+            AUTOMATIC,
+        )
+        for finding in findings
+        for picture in finding.evidence.get("pictures", ())
+    ]

@@ -24,6 +24,7 @@ from patrolvision.types import (
     NoticePolicy,
     Observation,
     OutboxMessage,
+    PictureNote,
     Route,
     Ticket,
 )
@@ -163,6 +164,9 @@ class StoreTransaction(Protocol):
 
     def enqueue(self, messages: Sequence[OutboxMessage]) -> int:
         """Put messages into the outbox; how many were new. A known id is left as it is."""
+
+    def note_pictures(self, notes: Sequence[PictureNote]) -> int:
+        """Add to the evidence log what is new of these pictures; how many lines. Call it last."""
 
     def mission(self, mission_id: str) -> MissionRecord | None:
         """What is known of a mission that is over; None if it never ended."""

@@ -462,6 +462,20 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True)
+class PictureNote:
+    """A line of the evidence log: a picture, by the hash of its bytes, was kept or has expired."""
+
+    sha256: str
+    what: Literal["kept", "expired"]
+    at: datetime
+    subject: str  # the observation or ticket that it shows
+    actor: str
+
+    def __post_init__(self) -> None:
+        _check_aware(self.at, "at")
+
+
+@dataclass(frozen=True, slots=True)
 class OutboxMessage:
     """Something the world must hear of at least once; id is its idempotency key."""
 

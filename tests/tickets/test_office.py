@@ -1,19 +1,16 @@
-"""Which incident becomes a ticket, how the ticket follows it, and how it moves on."""
+"""Which incident becomes a ticket, and how the ticket follows it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise, product
+from itertools import product
 from typing import get_args
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from patrolvision.errors import CallError
-from patrolvision.tickets import MOVES, deserves_ticket, move, ticket_for, updated
+from patrolvision.tickets import Act, deserves_ticket, done, ticket_for, updated
 from patrolvision.types import (
     GeoPoint,
     GridCodes,
@@ -21,11 +18,9 @@ from patrolvision.types import (
     IncidentKind,
     IncidentStatus,
     Ticket,
-    TicketState,
 )
 
 T0 = datetime(2026, 5, 4, 8, tzinfo=UTC)
-STATES = get_args(TicketState)
 PLACE = GeoPoint(22.84, 113.23, np.eye(2) * 4)
 MOVED = GeoPoint(22.85, 113.23, np.eye(2) * 3)
 INCIDENT = Incident(
@@ -95,7 +90,7 @@ def test_a_reported_ticket_follows_its_incident_into_another_grid() -> None:
 
 
 def test_a_ticket_that_was_taken_up_keeps_its_grid() -> None:
-    filed = move(new_ticket(), "filed", "officer", T0)
+    filed = done(new_ticket(), Act("file", "officer", T0, "dispatcher"))
     ticket = updated(filed, replace(INCIDENT, place=MOVED), HalfEarths())
     assert ticket.place == MOVED
     assert ticket.grid == GridCodes("south")
@@ -109,55 +104,7 @@ def test_priority_rises_and_never_falls() -> None:
 
 def test_a_ticket_that_is_over_or_whose_incident_is_dismissed_is_left_alone() -> None:
     moved = replace(INCIDENT, place=MOVED, priority="urgent")
-    rejected = move(new_ticket(), "rejected", "officer", T0, "a bin")
+    rejected = done(new_ticket(), Act("reject", "officer", T0, "reviewer", cause="a bin"))
     assert updated(rejected, moved) is rejected
     ticket = new_ticket()
     assert updated(ticket, replace(moved, status="dismissed")) is ticket
-
-
-def test_the_seven_steps_lead_from_reported_to_closed() -> None:
-    ticket = new_ticket()
-    steps = ("filed", "dispatched", "handling", "feedback", "verified", "closed")
-    for hour, step in enumerate(steps, 1):
-        ticket = move(ticket, step, "officer", T0 + timedelta(hours=hour), f"step {hour}")
-    assert [e.state for e in ticket.history] == ["reported", *steps]
-    assert ticket.history[-1].note == "step 6"
-
-
-def test_the_table_names_every_state_and_only_states() -> None:
-    assert set(MOVES) == set(STATES)
-    assert {to for legal in MOVES.values() for to in legal} <= set(STATES) - {"reported"}
-
-
-@pytest.mark.parametrize(("state", "to_state"), [*product(STATES, STATES)])
-def test_a_move_that_is_not_in_the_table_is_refused(
-    state: TicketState, to_state: TicketState
-) -> None:
-    ticket = replace(new_ticket(), state=state)
-    if to_state in MOVES[state]:
-        assert move(ticket, to_state, "officer", T0).state == to_state
-    else:
-        with pytest.raises(CallError, match=f"is {state} and cannot become {to_state}"):
-            move(ticket, to_state, "officer", T0)
-
-
-def test_time_does_not_run_backwards_in_a_history() -> None:
-    with pytest.raises(CallError, match="before its last move"):
-        move(new_ticket(), "filed", "officer", T0 - timedelta(seconds=1))
-    with pytest.raises(CallError, match="offset from UTC"):
-        move(new_ticket(), "filed", "officer", T0.replace(tzinfo=None))
-
-
-@given(st.lists(st.sampled_from(STATES), max_size=30))
-def test_no_sequence_of_moves_leaves_the_table_or_loses_history(wishes: list[TicketState]) -> None:
-    ticket = new_ticket()
-    for wish in wishes:
-        if wish in MOVES[ticket.state]:
-            ticket = move(ticket, wish, "officer", T0)
-        else:
-            with pytest.raises(CallError):
-                move(ticket, wish, "officer", T0)
-    states = [e.state for e in ticket.history]
-    assert states[0] == "reported"
-    assert states[-1] == ticket.state
-    assert all(b in MOVES[a] for a, b in pairwise(states))

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, select, text
 
 from patrolvision.errors import StoreError
 from patrolvision.geo.geodesy import distance_m
-from patrolvision.store import claims, near, rows, schema, sightings, sql
+from patrolvision.store import claims, evidence_log, near, rows, schema, sightings, sql
 from patrolvision.types import (
     Finding,
     Incident,
@@ -16,6 +16,7 @@ from patrolvision.types import (
     MissionRecord,
     Observation,
     OutboxMessage,
+    PictureNote,
     Ticket,
 )
 
@@ -26,12 +27,12 @@ class SqlTransaction:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def claim(self, places: Sequence[tuple[float, float]]) -> None:
     @property
     def connection(self) -> Connection:
         """For modules of this folder that write in the same transaction."""
         return self._connection
 
+    def claim(self, places: Sequence[tuple[float, float]]) -> None:
         """Hold the neighbourhoods of these (lat_deg, lon_deg) until the transaction ends.
 
         To be called once, before anything is read. Whoever claims a place within about 150 m waits.
@@ -239,6 +240,10 @@ class SqlTransaction:
         """Put messages into the outbox; how many were new. A known id is left as it is."""
         found = [rows.message_row(message) for message in messages]
         return len(sql.insert_new(self._connection, schema.outbox, found))
+
+    def note_pictures(self, notes: Sequence[PictureNote]) -> int:
+        """Add to the evidence log what is new of these pictures; how many lines. Call it last."""
+        return evidence_log.append(self._connection, notes)
 
     def mission(self, mission_id: str) -> MissionRecord | None:
         """What is known of a mission that is over; None if it never ended."""

@@ -9,12 +9,12 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from patrolvision.tickets.workflow import OVER
 from patrolvision.types import GridCodes, Incident, Ticket, TicketEvent
 
 Priority = Literal["normal", "high", "urgent"]
 URGENCY: tuple[Priority, ...] = ("normal", "high", "urgent")
 AUTOMATIC = "patrolvision"  # the actor of what nobody did by hand
-OVER = frozenset({"closed", "rejected"})
 
 
 class Grid(Protocol):
@@ -48,7 +48,7 @@ def ticket_for(incident: Incident, grid: Grid | None, *, at: datetime) -> Ticket
         priority=_priority(incident),
         place=incident.place,
         grid=_codes(incident, grid),
-        history=(TicketEvent(at=at, state="reported", actor=AUTOMATIC),),
+        history=(TicketEvent(at=at, state="reported", actor=AUTOMATIC, action="raise"),),
     )
 
 
