@@ -57,9 +57,11 @@ def _one(
     category = CATEGORIES[int(random.choice(3, p=(0.7, 0.28, 0.02)))]
     over = random.random() < share_over
     state = str(random.choice(STATES[6:], p=(0.9, 0.1)) if over else random.choice(STATES[:6]))
-    priority = (
-        "urgent" if category == "open_fire" else str(random.choice(PRIORITIES[:2], p=(0.9, 0.1)))
-    )
+    ordinary = str(random.choice(PRIORITIES[:2], p=(0.9, 0.1)))
+    priority = "urgent" if category == "open_fire" else ordinary
+    due_at = None if state == "reported" else at + timedelta(hours=float(random.uniform(2, 72)))
+    path = PATH[: PATH.index(state) + 1] if state in PATH else ("reported", "rejected")
+    crew = f"crew-{number % 200:03d}" if len(path) > 2 else None
     place = {
         "cell": cell_of(lat, lon), "lat_deg": lat, "lon_deg": lon,
         "cov_ee_m2": 2.0, "cov_en_m2": 0.1, "cov_nn_m2": 1.5,
@@ -73,15 +75,14 @@ def _one(
         "zone_id": None, "score": 0.8, "priority": priority, "previous_incident_id": None,
         "removed_at": None, "evidence": {},
     }  # fmt: skip
-    path = PATH[: PATH.index(state) + 1] if state in PATH else ("reported", "rejected")
     ticket: dict[str, Any] = {
         "id": f"t-{number:08d}", "incident_id": incident_id, "category": category, "state": state,
         "priority": priority, **place, "unit_grid": f"U{int((lat + 90) * 100)}{int(lon * 100)}",
         "responsible_grid": f"R{int((lat + 90) * 10)}{int(lon * 10)}",
-        "segment": f"S{number % 4784:04d}", "assignee": f"crew-{number % 200:03d}" if has_crew else None,
+        "segment": f"S{number % 4784:04d}", "assignee": crew,
         "due_at": due_at,
         "opened_at": at, "quad": quad_of(lat, lon),
-        "number": f"2026-{number:07d}" if has_crew else None, "level": 0, "urged": 0,
+        "number": f"2026-{number:07d}" if crew else None, "level": 0, "urged": 0,
         "merged_into": None, "parent": None, "version": len(path),
     }  # fmt: skip
     history = [
