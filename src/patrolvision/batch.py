@@ -179,12 +179,13 @@ def settings_of(args: argparse.Namespace) -> Settings:
     values = {
         name: value
         for name in ("out", "db", "model", "models_dir", "engine", "precision", "input_px",
-                     "tiling", "executor", "workers", "timezone", "zones", "grids")
+                     "tiling", "executor", "workers", "timezone", "zones", "grids", "elevation")
         if (value := getattr(args, name)) is not None
     }  # fmt: skip
     values["analysis_fps"] = None if args.analysis_fps == 0 else args.analysis_fps
     values["clip"] = not args.no_clip
     values["pictures"] = not args.no_pictures
+    values["calibrate"] = args.calibrate
     return checked(Settings, values, where="the command line")
 
 

@@ -148,6 +148,13 @@ def _add_analysis_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--executor", choices=("local", "processes", "ray"), default="local")
     parser.add_argument("--workers", type=int, help="of the processes executor")
     parser.add_argument("--no-clip", action="store_true", help="write no annotated clip")
+    parser.add_argument(
+        "--calibrate", action="store_true",
+        help="read films twice: clock offset and mount angles from the pictures first",
+    )  # fmt: skip
+    parser.add_argument(
+        "--elevation", type=Path, metavar="DEM.tif", help="the ground's height, a GeoTIFF"
+    )
     parser.add_argument("--no-pictures", action="store_true", help="write no evidence pictures")
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
 

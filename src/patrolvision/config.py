@@ -54,6 +54,8 @@ class Settings(_Frozen):
     input_px: Annotated[int, Field(ge=64, le=4096)] | None = None  # None: the model card's
     tiling: Literal["auto", "on", "off"] = "auto"  # auto: for drone pictures wider than the net
     analysis_fps: PositiveFloat | None = 5.0  # None: every frame
+    calibrate: bool = False  # read films twice: clock and mount from the pictures first
+    elevation: Path | None = None  # GeoTIFF of the ground's height; None: level ground
     batch_size: Annotated[int, Field(ge=1, le=64)] = 4
     executor: Literal["local", "processes", "ray"] = "local"
     workers: Annotated[int, Field(ge=1)] | None = None  # of the processes executor
@@ -209,6 +211,8 @@ class OfficeSettings(_Frozen):
     upload_max_bytes: Annotated[int, Field(ge=1)] = 20_000_000
     body_max_bytes: Annotated[int, Field(ge=1)] = 16_000_000
     timezone: str = "UTC"
+    city: str = "*"  # whose rows of the office's tables count, beside those for every city (*)
+    tables: dict[str, Path] = Field(default_factory=dict)  # name -> CSV instead of the project's
     tiles_url: str | None = None  # of the page's raster tiles, with {z}/{x}/{y}; None: own ground
     tiles_attribution: str = ""
 
@@ -246,6 +250,15 @@ def load_missions(path: Path) -> list[Mission]:
     """The missions of a mission file; ConfigError naming the file and the field that is wrong."""
     file = checked(MissionFile, _read_toml(path), where=str(path))
     return [entry.mission(path.parent) for entry in file.mission]
+
+
+def load_office(path: Path) -> OfficeSettings:
+    """An office file, whose tables lie beside it; ConfigError names the file and the field."""
+    settings = checked(OfficeSettings, _read_toml(path), where=str(path))
+    folder = path.parent
+    tables = {name: folder / file for name, file in settings.tables.items()}
+    media = None if settings.media is None else folder / settings.media
+    return settings.model_copy(update={"tables": tables, "media": media})
 
 
 def load_watch(path: Path) -> WatchFile:

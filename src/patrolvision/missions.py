@@ -104,6 +104,9 @@ def _run(
     rules = wiring.rulebook(mission.zones or settings.zones, settings, {})
     grids = wiring.grids(mission.grids or settings.grids)
     is_photos = wiring.is_photos(mission)
+    calibration: list[str] = []
+    if settings.calibrate and not is_photos:
+        mission, camera, calibration = wiring.calibrated(mission, camera, settings)
     with ExitStack() as stack:
         source = wiring.recording(mission, camera, settings)
         stack.callback(source.close)
@@ -155,7 +158,7 @@ def _run(
             clip=clip.name,
             notes=(
                 *getattr(source, "problems", ()),
-                *check.report().notes(Path(mission.media).name),
+                *(calibration or check.report().notes(Path(mission.media).name)),
                 *nothing_placed(mission, counts),
             ),
         )

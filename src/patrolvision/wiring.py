@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from patrolvision.config import Settings, StreamEntry, WatchFile
+from patrolvision.config import OfficeSettings, Settings, StreamEntry, WatchFile
 from patrolvision.errors import ConfigError, ModelError
 from patrolvision.types import Camera, Detections, Frame, Lens, Mission, ModelRelease, Pose
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from patrolvision.sources.selfcheck import SelfChecker
     from patrolvision.sources.sessions import Stream
     from patrolvision.store.sql_store import SqlStore
+    from patrolvision.tickets.categories import Catalogue
     from patrolvision.tickets.grids import GridIndex
 
 # Frames of an unknown camera have no pose, so that nothing is ever located through this one.
@@ -286,6 +287,25 @@ def self_check(seen_by: Camera | None, *, is_photos: bool = False) -> SelfChecke
     return SelfChecker(None if is_photos else seen_by)
 
 
+def calibrated(
+    mission: Mission, seen_by: Camera | None, settings: Settings
+) -> tuple[Mission, Camera | None, list[str]]:
+    """Mission and camera after a first look at the film, and sentences on what was put right."""
+    from patrolvision.sources.selfcheck import SelfChecker
+    from patrolvision.sources.selfcheck import calibrated as put_right
+
+    source = recording(mission, seen_by, settings)
+    checker = SelfChecker(getattr(source, "camera", None) or seen_by)
+    try:
+        for frame in source.frames():
+            checker.add(frame)
+    finally:
+        source.close()
+    check = checker.report()
+    notes = [f"{note}; put right" for note in check.notes(Path(mission.media).name)]
+    return *put_right(mission, seen_by, check), notes
+
+
 def keeper(settings: Settings, chosen: ModelRelease) -> PictureKeeper:
     """What keeps the pictures behind findings, in the output folder."""
     from patrolvision.evidence.keeper import PictureKeeper
@@ -373,6 +393,22 @@ def store(url: str, *, create: bool = True) -> SqlStore:
     from patrolvision.store.sql_store import open_store
 
     return open_store(url, create=create)
+
+
+def catalogue(settings: OfficeSettings) -> Catalogue:
+    """Categories, deadlines, hours and scores of the office's city, from its tables."""
+    from patrolvision.tickets.categories import load_catalogue
+
+    return load_catalogue(settings.city, settings.timezone, settings.tables)
+
+
+def stored_grids(store: SqlStore, as_of: datetime | None = None) -> GridIndex | None:
+    """The grids that the office put into the store, as they were at an instant; None: none."""
+    from patrolvision.store.areas import stored_area
+    from patrolvision.tickets.grids import GridIndex
+
+    area = stored_area(store.engine, "grids", as_of)
+    return None if area is None else GridIndex.from_text(area.content, "the stored grids")
 
 
 def executor(settings: Settings) -> Executor:

@@ -9,7 +9,7 @@ mission's own when it asks to be calibrated.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import pairwise
 from statistics import median
@@ -19,7 +19,7 @@ import numpy as np
 from patrolvision.geo.attitude import enu_from_camera
 from patrolvision.sources.angles import turn_between
 from patrolvision.sources.flow import FlowMeter
-from patrolvision.types import Camera, FloatArray, Frame, Pose
+from patrolvision.types import Camera, FloatArray, Frame, Mission, Pose
 
 LONGEST_STEP_S = 0.6  # between two pictures that are compared
 LONGEST_OFFSET_S = 3.0
@@ -86,6 +86,25 @@ class SelfCheck:
 class _Series:
     times_s: list[float] = field(default_factory=list)
     picture_dps: list[float] = field(default_factory=list)
+
+
+def calibrated(
+    mission: Mission, camera: Camera | None, check: SelfCheck
+) -> tuple[Mission, Camera | None]:
+    """The mission's clock and the camera's mount with what is surely off put right."""
+    offset = check.clock_offset_s
+    if offset is not None and offset.is_sure:
+        mission = replace(mission, clock_offset_s=mission.clock_offset_s + offset.value)
+    if camera is None:
+        return mission, camera
+    mount, sigma = camera.mount, camera.sigma
+    if (yaw := check.yaw_error_deg) is not None and yaw.is_sure:
+        mount = replace(mount, yaw_deg=mount.yaw_deg + yaw.value)
+        sigma = replace(sigma, heading_deg=max(sigma.heading_deg, yaw.sigma))
+    if (pitch := check.pitch_error_deg) is not None and pitch.is_sure:
+        mount = replace(mount, pitch_deg=mount.pitch_deg + pitch.value)
+        sigma = replace(sigma, pitch_deg=max(sigma.pitch_deg, pitch.sigma))
+    return mission, replace(camera, mount=mount, sigma=sigma)
 
 
 class SelfChecker:
