@@ -88,6 +88,71 @@ def _doctor(args: argparse.Namespace) -> int:
     return doctor.main(args)
 
 
+def _train(args: argparse.Namespace) -> int:
+    from patrolvision import retrain
+
+    return retrain.main(args)
+
+
+def _models(args: argparse.Namespace) -> int:
+    from patrolvision import releases
+
+    return int(getattr(releases, args.what)(args))
+
+
+def _add_train(commands: Any) -> None:
+    train = commands.add_parser("train", help="a data set in, a candidate release out")
+    data = train.add_mutually_exclusive_group(required=True)
+    data.add_argument("--data", type=Path, metavar="DIR", help="made by `dataset build`")
+    data.add_argument("--manifest", type=Path, metavar="MANIFEST.toml", help="built first")
+    train.add_argument("--from", dest="parent", metavar="NAME|PATH", help="default: in production")
+    train.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
+    train.add_argument(
+        "--replay", type=Path, action="append", default=[], metavar="DIR", help="old data sets"
+    )
+    train.add_argument("--replay-share", type=float, metavar="P", help="of each batch (0.5)")
+    for name, kind in (
+        ("steps", int), ("batch", int), ("imgsz", int), ("lr", float), ("freeze", int),
+        ("seed", int), ("threads", int), ("save-every", int), ("device", str),
+    ):  # fmt: skip
+        train.add_argument(f"--{name}", type=kind)
+    train.add_argument("--name", help="of the release (default: its parent's)")
+    train.add_argument("--version", help="of the release (default: derived from what made it)")
+    train.add_argument("--track", choices=("files", "mlflow"), default="files")
+    train.add_argument("--models-dir", type=Path, help=argparse.SUPPRESS)
+    train.add_argument("--json", action="store_true")
+    train.set_defaults(door=_train)
+
+
+def _add_models(commands: Any) -> None:
+    parser = commands.add_parser("models", help="compare, promote and roll back detectors")
+    steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
+
+    def step(name: str, text: str, what: str) -> argparse.ArgumentParser:
+        added: argparse.ArgumentParser = steps.add_parser(name, help=text)
+        added.add_argument("--models-dir", type=Path, help=argparse.SUPPRESS)
+        added.add_argument("--json", action="store_true")
+        added.set_defaults(door=_models, what=what)
+        return added
+
+    step("list", "every release, and which is in use", "list_releases")
+    show = step("show", "a release's card, and what it lacks", "show")
+    show.add_argument("model", type=Path, metavar="NAME|PATH")
+    step("rollback", "use again what was in use before", "rollback")
+    comparing = step("compare", "AP50 per class with paired intervals", "compare")
+    comparing.add_argument("one", type=Path, metavar="A")
+    comparing.add_argument("other", type=Path, metavar="B")
+    promoting = step("promote", "use a release, unless a class is worse", "promote")
+    promoting.add_argument("candidate", type=Path, metavar="NAME|PATH")
+    for gated in (comparing, promoting):
+        gated.add_argument("--data", type=Path, action="append", required=True, metavar="DIR")
+        gated.add_argument("--part", default="test", help="of the data set (default test)")
+        gated.add_argument("--rounds", type=int, default=1000, help="of the bootstrap")
+        gated.add_argument("--seed", type=int, default=0)
+        gated.add_argument("--engine", choices=("auto", "openvino", "ultralytics"), default="auto")
+        gated.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto")
+
+
 def _dataset(args: argparse.Namespace) -> int:
     from patrolvision import curate
 
@@ -262,6 +327,8 @@ def build_parser() -> argparse.ArgumentParser:
     simulate.set_defaults(door=_simulate)
 
     _add_dataset(commands)
+    _add_train(commands)
+    _add_models(commands)
 
     _add_evaluate(commands)
 
