@@ -99,8 +99,8 @@ def _summary(rows: Sequence[ClassReport]) -> str:
 def _proposal(row: ClassReport) -> str:
     proposed = row.calibration.proposed
     if proposed is None:
-        return f"<br><small>{escape(row.calibration.reason)}</small>"
-    return f"<br><small>{proposed:.2f}: {escape(row.calibration.reason)}</small>"
+        return f'<small class="why">{escape(row.calibration.reason)}</small>'
+    return f'<small class="why">{proposed:.2f}: {escape(row.calibration.reason)}</small>'
 
 
 def _curves(row: ClassReport) -> str:
