@@ -20,7 +20,7 @@ UNNAMED_CAUSE = "not stated"
 class Facts:
     """What was known of a ticket at an instant; events are those before it, oldest first.
 
-    handled_at is when the crew last reported back, for a closed ticket without that: its closing.
+    handled_at is when the crew last reported back; without that, when it was verified or closed.
     """
 
     id: str
@@ -63,7 +63,7 @@ def facts_of(ticket: Ticket, as_of: datetime) -> Facts | None:
         handled_at=_handled_at(events, over_at),
         over_at=over_at,
         cause=_cause(events) if last.state == "rejected" else None,
-        is_duplicate=any(e.action == "merge" for e in events) and last.state == "rejected",
+        is_duplicate=last.state == "rejected" and turns(events)[-1][1].action == "merge",
         events=events,
     )
 
@@ -88,8 +88,13 @@ def _last_turn(events: Sequence[TicketEvent], state: str) -> datetime:
 
 
 def _handled_at(events: Sequence[TicketEvent], over_at: datetime | None) -> datetime | None:
-    reported = [event.at for _, event in turns(events) if event.state == "feedback"]
-    return reported[-1] if reported else over_at
+    """When the crew last reported back in this round, else when somebody saw that it was done."""
+    handled: dict[str, datetime] = {}
+    for before, event in turns(events):
+        if before in OVER:
+            handled.clear()
+        handled[event.state] = event.at
+    return handled.get("feedback") or handled.get("verified") or over_at
 
 
 def _assignee(ticket: Ticket, events: Sequence[TicketEvent]) -> str | None:
@@ -111,5 +116,5 @@ def _due_at(ticket: Ticket, events: Sequence[TicketEvent]) -> datetime | None:
 
 
 def _cause(events: Sequence[TicketEvent]) -> str:
-    said = [event.data["cause"] for event in events if event.data.get("cause")]
-    return str(said[-1]) if said else UNNAMED_CAUSE
+    rejected = [event for _, event in turns(events) if event.state == "rejected"]
+    return str(rejected[-1].data.get("cause") or UNNAMED_CAUSE)

@@ -21,7 +21,7 @@ from patrolvision.rules.spread import metres_per_degree
 from patrolvision.rules.zone_map import PROHIBITIONS, Phase, Zone, ZoneHit, ZoneMap, ZoneRule
 from patrolvision.types import VEHICLE_CLASSES
 
-__all__ = ["Zone", "ZoneHit", "ZoneMap", "load_zones", "read_zones"]
+__all__ = ["Zone", "ZoneHit", "ZoneMap", "load_zones", "read_zones", "zones_of"]
 
 _RULES = get_args(ZoneRule)
 _PHASES = get_args(Phase)
@@ -51,7 +51,12 @@ def read_zones(path: Path, timezone: str = "UTC") -> tuple[ZoneMap, list[str]]:
 
     Raises ConfigError only if the file as a whole cannot be used.
     """
-    content, features = _features(path)
+    return zones_of(_read(path), str(path), timezone)
+
+
+def zones_of(content: bytes, path: str, timezone: str = "UTC") -> tuple[ZoneMap, list[str]]:
+    """The same of a file's content; path is what complaints call it."""
+    features = _features(content, path)
     _check_timezone(timezone, f"{path}: the default timezone")
     zones: dict[str, Zone] = {}
     problems: list[str] = []
@@ -74,11 +79,14 @@ def read_zones(path: Path, timezone: str = "UTC") -> tuple[ZoneMap, list[str]]:
     return ZoneMap(zones.values(), version), problems
 
 
-def _features(path: Path) -> tuple[bytes, list[Any]]:
+def _read(path: Path) -> bytes:
     try:
-        content = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
         raise ConfigError(f"{path}: the zones cannot be read ({error.strerror})") from error
+
+
+def _features(content: bytes, path: str) -> list[Any]:
     try:
         document = orjson.loads(content)
     except orjson.JSONDecodeError as error:
@@ -88,7 +96,7 @@ def _features(path: Path) -> tuple[bytes, list[Any]]:
     features = document.get("features")
     if not isinstance(features, list):
         raise ConfigError(f"{path}: features must be a list")
-    return content, features
+    return features
 
 
 def _name(feature: Any, index: int) -> str:

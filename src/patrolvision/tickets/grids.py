@@ -41,8 +41,12 @@ class GridIndex:
 
         ConfigError naming the file, the feature's position (from 0) and the property.
         """
-        file = Path(path)
-        features = _features(file)
+        return GridIndex.from_text(_read(Path(path)), str(path))
+
+    @staticmethod
+    def from_text(text: str, file: str) -> GridIndex:
+        """The same of GeoJSON text; file is what complaints call it."""
+        features = _features(text, file)
         names = [_layer_and_code(f, _where(file, k)) for k, f in enumerate(features)]
         layers: dict[str, list[tuple[str, Any]]] = {}
         for (layer, code), shape in zip(names, _shapes(features, file), strict=True):
@@ -94,11 +98,18 @@ def _distance_m(shape: Any, here: FloatArray, scale: FloatArray) -> float:
     return round(float(shapely.distance(flat, shapely.Point(0.0, 0.0))), 3)
 
 
-def _features(file: Path) -> list[Any]:
+def _read(file: Path) -> str:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        return file.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{file}: the grids cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: expected GeoJSON, found no JSON: {error}") from error
+
+
+def _features(text: str, file: str) -> list[Any]:
+    try:
+        content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{file}: expected GeoJSON, found no JSON: {error}") from error
     is_collection = isinstance(content, dict) and content.get("type") == "FeatureCollection"
@@ -107,7 +118,7 @@ def _features(file: Path) -> list[Any]:
     return list(content["features"])
 
 
-def _where(file: Path, position: int) -> str:
+def _where(file: str, position: int) -> str:
     return f"{file}: feature {position}"
 
 
@@ -127,7 +138,7 @@ def _layer_and_code(feature: Any, where: str) -> tuple[str, str]:
     return layer, str(code)
 
 
-def _shapes(features: Sequence[Mapping[str, Any]], file: Path) -> Any:
+def _shapes(features: Sequence[Mapping[str, Any]], file: str) -> Any:
     texts = [json.dumps(feature["geometry"]) for feature in features]
     shapes = shapely.from_geojson(texts, on_invalid="ignore")
     problems: dict[str, Any] = {
