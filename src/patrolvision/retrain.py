@@ -134,7 +134,7 @@ def _released(
     folder: Path,
     about: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Write the candidate: weights for both engines, its figures on the validation part, its card."""
+    """Write the candidate: weights for both engines, judged on the validation parts, and a card."""
     from patrolvision.training.openvino_export import to_openvino
 
     target = made.folder / made.name
