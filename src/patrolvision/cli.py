@@ -70,6 +70,12 @@ def _serve(args: argparse.Namespace) -> int:
     return server.main(args)
 
 
+def _reports(args: argparse.Namespace) -> int:
+    from patrolvision import reporting
+
+    return reporting.main(args)
+
+
 def _simulate(args: argparse.Namespace) -> int:
     from patrolvision import peek
 
@@ -319,6 +325,19 @@ def build_parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8000)
     serve.set_defaults(door=_serve)
+
+    reports = commands.add_parser("reports", help="the figures of a day, week, month or year")
+    reports.add_argument("period", choices=("day", "week", "month", "year"))
+    reports.add_argument("date", metavar="DATE", help="any day of it, such as 2026-05-04")
+    reports.add_argument("--db", required=True, metavar="URL")
+    reports.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR")
+    reports.add_argument("--format", action="append", choices=("json", "csv", "xlsx", "html"))
+    reports.add_argument("--timezone", metavar="IANA", help="whose days (default: the office's)")
+    reports.add_argument("--office", type=Path, metavar="OFFICE.toml", help="city, clock, tables")
+    reports.add_argument("--lang", choices=("en", "zh"), default="en", help="of the page")
+    reports.add_argument("--approve", action="store_true", help="keep it as it is from now on")
+    reports.add_argument("--json", action="store_true", help="one JSON object as the last line")
+    reports.set_defaults(door=_reports)
 
     simulate = commands.add_parser("simulate", help="a city of observations whose truth is known")
     simulate.add_argument("out", type=Path)

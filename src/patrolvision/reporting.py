@@ -1,0 +1,166 @@
+"""`patrolvision reports`: the figures of a day, week, month or year, and the files that carry them.
+
+The API gives the same reports; both come from `report_of`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from patrolvision import wiring
+from patrolvision.config import OfficeSettings, checked, load_office
+from patrolvision.errors import EXIT_OK, CallError, OutputError
+from patrolvision.report.facts import facts_of
+from patrolvision.report.figures import CrewInfo
+from patrolvision.report.observed import km_observed
+from patrolvision.report.period import Period, PeriodKind, period_of
+from patrolvision.report.period_page import render_period
+from patrolvision.report.places import HOT_SPAN, LEDGER_SPAN, Sighting
+from patrolvision.report.summary import Materials, as_csv, as_json, as_xlsx, summary
+from patrolvision.report.words import Language
+
+if TYPE_CHECKING:
+    from patrolvision.store.sql_store import SqlStore
+    from patrolvision.tickets.categories import Catalogue
+
+Record = dict[str, Any]
+FORMATS: Mapping[str, Callable[[Record, Language], bytes]] = {
+    "json": lambda report, language: as_json(report).encode("utf-8"),
+    "csv": lambda report, language: as_csv(report).encode("utf-8"),
+    "xlsx": lambda report, language: as_xlsx(report),
+    "html": lambda report, language: render_period(report, language).encode("utf-8"),
+}
+
+
+def report_of(
+    store: SqlStore, catalogue: Catalogue, kind: PeriodKind, day: date, now: datetime
+) -> Record:
+    """The report of the period that a day lies in, on the catalogue's clock.
+
+    One that was approved is given as it was then. CallError for a period that has not begun.
+    """
+    from patrolvision.store import periods
+
+    period = period_of(kind, day, catalogue.timezone, now)
+    kept = periods.approved(store.engine, name_of(period))
+    return kept if kept is not None else summary(period, _materials(store, catalogue, period))
+
+
+def approve(
+    store: SqlStore, catalogue: Catalogue, kind: PeriodKind, day: date, now: datetime, actor: str
+) -> bool:
+    """Keep the report of a past period as it is from now on; False if one is kept already.
+
+    CallError for a period that is not over.
+    """
+    from patrolvision.store import periods
+
+    period = period_of(kind, day, catalogue.timezone, now)
+    if not period.is_over:
+        raise CallError(f"date {day}: the {kind} is not over, its report cannot be approved yet")
+    report = report_of(store, catalogue, kind, day, now)
+    return periods.approve(store.engine, name_of(period), report, actor, now)
+
+
+def name_of(period: Period) -> str:
+    """The name that an approved report is kept under."""
+    return f"{period.kind} {period.first} {period.timezone}"
+
+
+def rules_digest(catalogue: Catalogue) -> str:
+    """Which tables the figures rest on: the city and a digest of categories and scoring."""
+    used = {
+        "categories": {name: asdict(rule) for name, rule in sorted(catalogue.categories.items())},
+        "scoring": [asdict(rule) for rule in catalogue.scoring],
+    }
+    text = json.dumps(used, sort_keys=True, ensure_ascii=False)
+    return f"rules {catalogue.city} {hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _materials(store: SqlStore, catalogue: Catalogue, period: Period) -> Materials:
+    from patrolvision.store import crews, periods
+    from patrolvision.tickets.scoring import score
+
+    engine, start, end = store.engine, period.start, period.as_of
+    grids = wiring.stored_grids(store, end)
+    since = min(end - LEDGER_SPAN, start - HOT_SPAN)
+    tickets = periods.tickets_of_period(engine, start, end)
+    return Materials(
+        facts=[facts for ticket in tickets if (facts := facts_of(ticket, end)) is not None],
+        sightings=[_sighting(row) for row in periods.founding_places(engine, since, end)],
+        km=km_observed(
+            periods.looks_of_period(engine, start, end), grids.codes_at if grids else None
+        ),
+        crews={
+            name: CrewInfo(str(crew.get("name") or name), crew.get("contractor"))
+            for name, crew in crews.stored_crews(engine, end).items()
+        },
+        reach_m={name: rule.hot_spot_m for name, rule in catalogue.categories.items()},
+        names={name: (r.name_en, r.name_zh) for name, r in catalogue.categories.items()},
+        rules=rules_digest(catalogue),
+        score=lambda kind, measures: score(catalogue.scoring, kind, measures),
+    )
+
+
+def _sighting(row: Mapping[str, Any]) -> Sighting:
+    return Sighting(**{name: row[name] for name in Sighting.__dataclass_fields__})
+
+
+def office_settings(office: Path | None, timezone: str | None) -> OfficeSettings:
+    """The settings of an office file, or the defaults; a time zone that is given wins."""
+    settings = load_office(office) if office is not None else OfficeSettings()
+    if timezone is None:
+        return settings
+    values = {**settings.model_dump(), "timezone": timezone}
+    return checked(OfficeSettings, values, where="--timezone")
+
+
+def _write(folder: Path, name: str, content: bytes) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / name
+        path.write_bytes(content)
+    except OSError as error:
+        raise OutputError(f"{folder / name}: cannot be written: {error.strerror}") from error
+    return path
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise CallError(f"DATE must be a date such as 2026-05-04, found {text!r}") from error
+
+
+def main(args: argparse.Namespace) -> int:
+    """`patrolvision reports day|week|month|year DATE --db URL --out DIR`."""
+    day, now = _day(args.date), datetime.now(UTC)
+    catalogue = wiring.catalogue(office_settings(args.office, args.timezone))
+    store = wiring.store(args.db, create=False)
+    try:
+        if args.approve and not approve(store, catalogue, args.period, day, now, "command line"):
+            sys.stderr.write("patrolvision: this report was approved before and stays as it was\n")
+        report = report_of(store, catalogue, args.period, day, now)
+    finally:
+        store.close()
+    formats = args.format or list(FORMATS)
+    stem = f"report-{args.period}-{report['first']}"
+    written = [
+        _write(args.out, f"{stem}.{form}", FORMATS[form](report, args.lang)) for form in formats
+    ]
+    if args.json:
+        whole = report["rows"][0]
+        said = {"period": args.period, "first": report["first"], "last": report["last"]}
+        counts = {name: whole[name] for name in ("found", "solved", "open_at_end")}
+        sys.stdout.write(json.dumps({**said, **counts, "files": [str(p) for p in written]}) + "\n")
+    else:
+        sys.stdout.writelines(f"{path}\n" for path in written)
+    return EXIT_OK
