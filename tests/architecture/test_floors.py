@@ -18,7 +18,7 @@ STAGES = {
 }  # fmt: skip
 DOORS = {
     "batch", "missions", "live", "follower", "retrain", "api", "demo", "fuse", "listing", "peek",
-    "doctor", "bench", "deliver", "progress", "curate", "releases", "evaluating",
+    "doctor", "bench", "deliver", "progress", "curate", "releases", "evaluating", "reporting",
 }  # fmt: skip
 FLOOR = {
     "types": 0, "errors": 0, "ports": 1, "geo": 1, "records": 1,

@@ -55,8 +55,11 @@ def founding_places(
     left out. The founding observation is the incident's earliest: unlike the ticket's place it
     does not move when more is seen. By opening and id.
     """
-    before = select(func.max(ticket_events.c.position)).where(
-        ticket_events.c.ticket_id == tickets.c.id, ticket_events.c.at < until
+    earlier = ticket_events.alias("earlier")
+    before = (
+        select(func.max(earlier.c.position))
+        .where(earlier.c.ticket_id == tickets.c.id, earlier.c.at < until)
+        .correlate(tickets)
     )
     was_rejected = exists().where(
         ticket_events.c.ticket_id == tickets.c.id,
