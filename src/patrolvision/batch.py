@@ -102,6 +102,7 @@ def run(
     failed.update(refused)
     for path in {m.grids or settings.grids for m in missions}:
         wiring.grids(path)
+    wiring.elevation(settings.elevation)
     started = time.monotonic()
     results: list[MissionResult] = []
     for result in _results(settings, missions):

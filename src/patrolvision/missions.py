@@ -116,7 +116,13 @@ def _run(
         stages = Stages(
             detector=wiring.detector_for(inner, seen_by, settings),
             tracker=wiring.tracker(settings, seen_by, is_photos=is_photos),
-            book=wiring.book(mission, seen_by, inner.release, is_photos=is_photos),
+            book=wiring.book(
+                mission,
+                seen_by,
+                inner.release,
+                is_photos=is_photos,
+                ground=wiring.elevation(settings.elevation),
+            ),
             rules=rules,
             keeper=wiring.keeper(settings, inner.release),
             coverage=wiring.coverage(mission, seen_by, inner.release),

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from patrolvision.geo.camera import scaled_lens
 from patrolvision.geo.contact import Contacts, contacts_of
+from patrolvision.geo.elevation import ElevationGrid
 from patrolvision.geo.fit import fit_track
 from patrolvision.geo.geodesy import distance_m
 from patrolvision.geo.project import GroundPoint, NoGround, locate_pixels
@@ -99,7 +100,9 @@ class TrackBook:
         classes: tuple[str, ...],
         release_id: str | None = None,
         settings: ObserveSettings | None = None,
+        elevation: ElevationGrid | None = None,
     ) -> None:
+        self._elevation = elevation
         self._mission_id = mission_id
         self._stream_id = stream_id
         self._camera = camera
@@ -143,7 +146,14 @@ class TrackBook:
             else:
                 self._counters["in_between"] += 1
         due = [k for k, _, _ in seen]
-        located = locate_pixels(lens, frame.pose, pixels[due], contacts.sigma_px[due], quick=True)
+        located = locate_pixels(
+            lens,
+            frame.pose,
+            pixels[due],
+            contacts.sigma_px[due],
+            quick=True,
+            elevation=self._elevation,
+        )
         for (k, sight, track), place in zip(seen, located, strict=True):
             fate = self._fate(frame, sight, place, contacts, k, names[k])
             self._counters[fate] += 1

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from patrolvision.coverage import CoverageBook
     from patrolvision.evidence.annotated import AnnotatedClip
     from patrolvision.evidence.keeper import PictureKeeper
+    from patrolvision.geo.elevation import ElevationGrid
     from patrolvision.observe import TrackBook
     from patrolvision.ports import Detector, Executor, FrameSource, Tracker
     from patrolvision.rules.rulebook import Rulebook
@@ -168,7 +169,18 @@ def recording(mission: Mission, seen_by: Camera | None, settings: Settings) -> F
         seen_by,
         analysis_fps=settings.analysis_fps,
         default_timezone=ZoneInfo(settings.timezone),
+        elevation=elevation(settings.elevation),
     )
+
+
+@lru_cache(maxsize=2)
+def elevation(path: Path | None) -> ElevationGrid | None:
+    """The ground's heights of a GeoTIFF; None for None."""
+    if path is None:
+        return None
+    from patrolvision.sources.geotiff import read_elevation
+
+    return read_elevation(path)
 
 
 def stream(
@@ -255,7 +267,12 @@ def tracker(settings: Settings, seen_by: Camera | None, *, is_photos: bool = Fal
 
 
 def book(
-    mission: Mission, seen_by: Camera | None, chosen: ModelRelease, *, is_photos: bool = False
+    mission: Mission,
+    seen_by: Camera | None,
+    chosen: ModelRelease,
+    *,
+    is_photos: bool = False,
+    ground: ElevationGrid | None = None,
 ) -> TrackBook:
     """The memory that turns one stream's tracks into observations; single photos count alone."""
     from patrolvision.observe import ObserveSettings, TrackBook
@@ -270,6 +287,7 @@ def book(
         chosen.classes,
         chosen.id,
         settings,
+        ground,
     )
 
 

@@ -1,19 +1,21 @@
 """A pixel and a pose to a place on the ground with its honest error, and back.
 
-Level ground below the camera. The error of a place has eight sources, PARTS, taken as independent;
-position and heading are shared by a whole pass (the bias), the others are the thing's own.
+Level ground below the camera, or an elevation grid. The error of a place has eight sources, PARTS,
+taken as independent; position and heading are shared by a whole pass (the bias), the others are the
+thing's own.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from patrolvision.geo.attitude import enu_from_camera
 from patrolvision.geo.camera import pixels_from_rays, rays_from_pixels
+from patrolvision.geo.elevation import ElevationGrid, crossing
 from patrolvision.geo.geodesy import local_en, offset
 from patrolvision.geo.ground import FARTHEST_FLAT_M, flat_derivative, meet_flat
 from patrolvision.geo.spread import FLOOR_M2, RaySpread, honest_covariance
@@ -69,10 +71,12 @@ def locate_pixels(
     sigma_pixel: float | FloatArray,
     *,
     quick: bool = False,
+    elevation: ElevationGrid | None = None,
 ) -> list[GroundPoint | NoGround]:
     """locate_pixel of each of the pixels (N, 2) of one frame, in their order.
 
-    sigma_pixel is one for all, or (N,).
+    sigma_pixel is one for all, or (N,). elevation: the ground's shape, else it is level, as it
+    is for a camera outside of the grid.
     quick: the ellipse is right to second order only and holds 93 to 95 %; for places that a track's
     fit joins, where each frame's own ellipse decides nothing.
     """
@@ -81,6 +85,12 @@ def locate_pixels(
     around = (np.asarray(pixels, np.float64)[:, None] + nudges).reshape(-1, 2)
     rotation = enu_from_camera(pose.heading_deg, pose.pitch_deg, pose.roll_deg)
     rays = (rays_from_pixels(lens, around) @ rotation.T).reshape(n, 5, 3)
+    if elevation is not None:
+        sigmas = np.broadcast_to(sigma_pixel, n)
+        return [
+            _over_terrain(pose, rotation, r, float(s), elevation, quick)
+            for r, s in zip(rays, sigmas, strict=True)
+        ]
     places = offset(pose.lat_deg, pose.lon_deg, *meet_flat(rays[:, 0], pose.height_m).T)
     return [
         _locate_ray(pose, rotation, r, float(sigma), (float(lat), float(lon)), quick)
@@ -130,6 +140,47 @@ def _locate_ray(
     ground = GeoPoint(*place, (cov + cov.T) / 2)
     range_m = float(pose.height_m / -ray[2])
     return GroundPoint(ground, range_m, bias, ground.cov_en_m2 - bias, parts)
+
+
+def _over_terrain(
+    pose: Pose,
+    rotation: FloatArray,
+    rays: FloatArray,
+    sigma_pixel: float,
+    elevation: ElevationGrid,
+    quick: bool,
+) -> GroundPoint | NoGround:
+    """As over level ground that lies as deep as the place does, with the slope's stretch."""
+    ray, met = rays[0], None
+    is_known = math.isfinite(float(elevation.height_at(pose.lat_deg, pose.lon_deg)))
+    if is_known and np.isfinite(ray).all() and pose.height_m > 0:
+        met = crossing(elevation, pose.lat_deg, pose.lon_deg, pose.height_m, ray)
+        if met is None:
+            return NoGround("the ray meets no ground that the elevation grid knows")
+        if met.drop_m <= 0 or ray[2] >= 0:
+            return NoGround("the ray meets ground that is higher than the camera")
+        sigma_m = math.hypot(pose.sigma_height_m, elevation.sigma_m)
+        pose = replace(pose, height_m=met.drop_m, sigma_height_m=sigma_m)
+    east, north = meet_flat(rays[:1], pose.height_m)[0]
+    lat, lon = offset(pose.lat_deg, pose.lon_deg, east, north)
+    point = _locate_ray(pose, rotation, rays, sigma_pixel, (float(lat), float(lon)), quick)
+    if met is None or isinstance(point, NoGround):
+        return point
+    return _on_slope(point, ray, met.stretch(ray))
+
+
+def _on_slope(point: GroundPoint, ray: FloatArray, stretch: float) -> GroundPoint:
+    """The point with all errors but the camera's position stretched along the ray."""
+    level = math.hypot(ray[0], ray[1])
+    if level < 1e-9 or stretch == 1.0:
+        return point
+    along = ray[:2] / level
+    turn = np.eye(2) + (stretch - 1.0) * np.outer(along, along)
+    parts = np.concatenate([point.parts_en_m[:, :2], turn @ point.parts_en_m[:, 2:]], axis=1)
+    cov = parts @ parts.T
+    bias = parts[:, BIAS_PARTS] @ parts[:, BIAS_PARTS].T
+    place = GeoPoint(point.place.lat_deg, point.place.lon_deg, (cov + cov.T) / 2)
+    return GroundPoint(place, point.range_m, bias, place.cov_en_m2 - bias, parts)
 
 
 def _turns(pose: Pose, rotation: FloatArray, rays: FloatArray, sigma_pixel: float) -> FloatArray:

@@ -11,6 +11,7 @@ from statistics import median
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from patrolvision.errors import ConfigError, MediaError, TelemetryError
+from patrolvision.geo.elevation import ElevationGrid
 from patrolvision.ports import FrameSource
 from patrolvision.sources import picture, video
 from patrolvision.sources.camera_file import scaled_lens
@@ -35,6 +36,7 @@ def open_recording(
     *,
     analysis_fps: float | None = None,
     default_timezone: tzinfo = UTC,
+    elevation: ElevationGrid | None = None,
 ) -> FrameSource:
     """The mission's frames with their poses: a video, a photo, or a folder of photos.
 
@@ -58,7 +60,7 @@ def open_recording(
             camera=camera,
             timezone=_timezone(mission, default_timezone),
         )
-    return _open_video(path, mission, camera, analysis_fps, default_timezone)
+    return _open_video(path, mission, camera, analysis_fps, default_timezone, elevation)
 
 
 def list_media(paths: Sequence[Path]) -> list[Path]:
@@ -98,6 +100,7 @@ def _open_video(
     camera: Camera | None,
     analysis_fps: float | None,
     default_timezone: tzinfo,
+    elevation: ElevationGrid | None,
 ) -> VideoSource:
     facts = video.probe(path)
     log = _find_telemetry(path, mission, _timezone(mission, default_timezone))
@@ -109,7 +112,7 @@ def _open_video(
     notes: list[str] = []
     if log is not None:
         log, notes = cleaned(log, camera)
-    pose_at = _pose_at(path, mission, camera, log, facts, started_at, sigma_time_s)
+    pose_at = _pose_at(path, mission, camera, log, facts, started_at, sigma_time_s, elevation)
     return VideoSource(
         path,
         stream_id=mission.stream_id,
@@ -186,6 +189,7 @@ def _pose_at(
     facts: VideoFacts,
     started_at: datetime | None,
     sigma_time_s: float,
+    elevation: ElevationGrid | None,
 ) -> PoseAt:
     if log is None:
         return _never("no telemetry")
@@ -202,6 +206,7 @@ def _pose_at(
         camera,
         clock_offset_s=mission.clock_offset_s,
         settings=SyncSettings(sigma_time_s=sigma_time_s),
+        elevation=elevation,
     ).pose_at
 
 

@@ -25,6 +25,7 @@ import numpy as np
 
 from patrolvision.errors import TelemetryError
 from patrolvision.geo.attitude import camera_angles, enu_from_body
+from patrolvision.geo.elevation import ElevationGrid
 from patrolvision.geo.geodesy import offset
 from patrolvision.sources.angles import circular_between
 from patrolvision.sources.fixes import TelemetryLog
@@ -82,8 +83,10 @@ class PoseTrack:
         *,
         clock_offset_s: float = 0.0,
         settings: SyncSettings | None = None,
+        elevation: ElevationGrid | None = None,
     ) -> None:
         self.log, self.camera = log, camera
+        self._elevation = elevation
         self.settings = settings or SyncSettings()
         self._offset_s = clock_offset_s
         self._origin = log.samples[0].at
@@ -112,7 +115,7 @@ class PoseTrack:
         place = self._motion.position(time_s)
         if place is None:
             return "gap in telemetry"
-        height = self._height(time_s)
+        height = self._height(time_s, place)
         if isinstance(height, str):
             return height
         course = self._course(time_s)
@@ -156,18 +159,31 @@ class PoseTrack:
         slip_m = self.settings.sigma_time_s * (speed or 0.0)
         return math.sqrt(own_m**2 + sigma_m**2 + slip_m**2)
 
-    def _height(self, time_s: float) -> tuple[float, float] | str:
+    def _height(
+        self, time_s: float, place: tuple[float, float, float]
+    ) -> tuple[float, float] | str:
         """(height above the ground, its sigma) or why there is none."""
         if self.camera.platform == "car":
             return self.camera.mount.height_m, self.camera.sigma.height_m
         height, share = self._value("height_m", time_s), 0.02
         if height is None:  # the ground below need not be as high as the take-off point
             height, share = self._value("alt_takeoff_m", time_s), 0.05
+            if height is not None and (fall := self._fall(place)) is not None:
+                height, share = height + fall, 0.02
         if height is None:
             return "no height"
         if height < _LEAST_FLIGHT_M:
             return "not in the air"
         return height, max(1.0, share * height, self.camera.sigma.height_m)
+
+    def _fall(self, place: tuple[float, float, float]) -> float | None:
+        """How much lower the ground is here than where the log begins, at take-off."""
+        if self._elevation is None:
+            return None
+        start = self.log.samples[0]
+        fall = self._elevation.height_at(start.lat_deg, start.lon_deg)
+        fall = fall - self._elevation.height_at(place[0], place[1])
+        return float(fall) if math.isfinite(float(fall)) else None
 
     def _course(self, time_s: float) -> Course | None:
         """The receiver's own course or the track's, whichever is better known; None at a stand."""
