@@ -66,14 +66,14 @@ export async function page(path, given = {}, options = {}) {
 }
 
 /** Write; answers the JSON that came back, or null. */
-export async function write(method, path, body = null, { key = freshKey(), version = null, quiet = false } = {}) {
+export async function write(method, path, body = null, { key = freshKey(), version = null, quiet = false, keepalive = false } = {}) {
   const isForm = body instanceof FormData;
   const headers = { Accept: "application/json", "Idempotency-Key": key };
   if (csrf) headers["X-CSRF-Token"] = csrf;
   if (version !== null) headers["If-Match"] = `"${version}"`;
   if (body !== null && !isForm) headers["Content-Type"] = "application/json";
   const sent = body === null ? undefined : isForm ? body : JSON.stringify(body);
-  const answer = await send(path, { method, headers, body: sent, quiet });
+  const answer = await send(path, { method, headers, body: sent, quiet, keepalive });
   return answer.status === 204 ? null : answer.json();
 }
 

@@ -26,17 +26,16 @@ function placeWords(ticket) {
 function facts(ticket) {
   const incident = ticket.incident ?? {};
   const seen = incident.first_seen ? `${when(incident.first_seen)} – ${when(incident.last_seen)}` : null;
-  const count = incident.observation_ids?.length ?? (Array.isArray(incident.observations) ? incident.observations.length : incident.observations);
+  const count = incident.observations;
   return el("dl", { class: "facts" },
     fact(t("fact.place"), placeWords(ticket)),
     fact(t("fact.grid"), el("span", { class: "num" }, [ticket.unit_grid, ticket.segment].filter(Boolean).join(" · ") || t("grid.none"))),
     fact(t("fact.responsible"), ticket.responsible_grid),
     fact(t("fact.seen"), seen),
-    fact(t("fact.by"), incident.mission_ids?.join(", ")),
     fact(t("fact.observations"), count ? String(count) : null),
     fact(t("fact.kind"), incident.kind && incident.kind !== "enforce" ? tOr(`kind.${incident.kind}`, incident.kind) : null),
     fact(t("fact.zone"), incident.zone_id),
-    fact(t("fact.score"), incident.score === undefined ? null : incident.score.toFixed(2)),
+    fact(t("fact.score"), incident.score === undefined || incident.score === null ? null : incident.score.toFixed(2)),
     fact(t("fact.assignee"), ticket.assignee),
     fact(t("fact.level"), ticket.level ? tOr(`level.${ticket.level}`, String(ticket.level)) : null),
     fact(t("fact.due"), ticket.due_at ? `${when(ticket.due_at)} (${fromNow(ticket.due_at)})` : null),

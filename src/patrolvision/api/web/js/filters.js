@@ -6,7 +6,7 @@ import { CATEGORIES, categoryName, STATES, stateName } from "./words.js";
 
 const PERIODS = { day: 1, week: 7, month: 30 };
 export const NOTHING = {
-  text: "", categories: [], states: [], period: "all", since: "", until: "", grid: "", polygon: null,
+  text: "", categories: [], states: [], period: "all", since: "", until: "", priorities: [], polygon: null,
   inView: true, overdue: false, closed: false, sort: "newest",
 };
 
@@ -27,7 +27,7 @@ const wkt = (ring) => `POLYGON((${[...ring, ring[0]].map(([lon, lat]) => `${lon.
 /** The filter as the server's parameters, without box and order. */
 export function asked(f = chosen) {
   return {
-    category: f.categories, state: f.states, ...span(f), text: f.text, grid: f.grid,
+    category: f.categories, state: f.states, ...span(f), text: f.text, priority: f.priorities,
     polygon: f.polygon ? wkt(f.polygon) : null, overdue: f.overdue ? true : null,
     closed: f.closed || f.states.includes("closed") || f.states.includes("rejected") ? null : false,
   };
@@ -35,7 +35,7 @@ export function asked(f = chosen) {
 
 /** How many of the things behind the button "Filter" are set. */
 const hiddenCount = (f) =>
-  f.states.length + (f.period !== "all") + Boolean(f.grid) + Boolean(f.polygon) + f.overdue + f.closed + !f.inView;
+  f.states.length + (f.period !== "all") + f.priorities.length + Boolean(f.polygon) + f.overdue + f.closed + !f.inView;
 
 function toggle(list, one) {
   return list.includes(one) ? list.filter((x) => x !== one) : [...list, one];
@@ -47,7 +47,6 @@ export function filterForm({ changed, draw }) {
   let open = false;
   const become = (next) => { chosen = { ...chosen, ...next }; render(); changed(chosen); };
   const typed = calm((text) => { chosen = { ...chosen, text }; changed(chosen); }, 300);
-  const grid = calm((text) => { chosen = { ...chosen, grid: text }; changed(chosen); }, 400);
 
   const chip = (on, label, act, css = "") => el("button", { type: "button", class: `toggle ${css}`, "aria-pressed": String(on), on: { click: act } }, css ? el("i", { class: "dot", "aria-hidden": "true" }) : null, label);
   const check = (name, label) => el("label", { class: "check" }, el("input", { type: "checkbox", checked: chosen[name], on: { change: (e) => become({ [name]: e.target.checked }) } }), label);
@@ -57,7 +56,7 @@ export function filterForm({ changed, draw }) {
       el("fieldset", {}, el("legend", {}, t("filter.state")), el("div", { class: "row wrap chips" }, STATES.map((s) => chip(chosen.states.includes(s), stateName(s), () => become({ states: toggle(chosen.states, s) }))))),
       el("div", { class: "pair" },
         el("label", { class: "field" }, el("span", {}, t("filter.period")), el("select", { value: chosen.period, on: { change: (e) => become({ period: e.target.value }) } }, ["all", "day", "week", "month", "custom"].map((p) => el("option", { value: p }, t(`period.${p}`))))),
-        el("label", { class: "field" }, el("span", {}, t("filter.grid")), el("input", { value: chosen.grid, placeholder: "440605…", spellcheck: "false", on: { input: (e) => grid(e.target.value.trim()) } }))),
+        el("label", { class: "field" }, el("span", {}, t("filter.priority")), el("select", { value: chosen.priorities[0] ?? "", on: { change: (e) => become({ priorities: e.target.value ? [e.target.value] : [] }) } }, ["", "urgent", "high", "normal"].map((p) => el("option", { value: p }, p ? t(`priority.${p}`) : t("filter.any")))))),
       chosen.period === "custom" ? el("div", { class: "pair" },
         ["since", "until"].map((name) => el("label", { class: "field" }, el("span", {}, t(`filter.${name}`)), el("input", { type: "date", value: chosen[name], on: { change: (e) => become({ [name]: e.target.value }) } })))) : null,
       el("div", { class: "checks" }, check("inView", t("filter.inview")), check("overdue", t("filter.overdue")), check("closed", t("filter.closed"))),

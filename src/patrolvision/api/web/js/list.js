@@ -3,18 +3,17 @@
 import { page } from "./api.js";
 import { el, icon, put } from "./dom.js";
 import { t, when } from "./i18n.js";
-import { categoryName, dueChip, nameOf, openedAt, priorityChip, sigmaText, stateChip } from "./words.js";
+import { categoryIcon, categoryName, dueChip, nameOf, openedAt, priorityChip, stateChip } from "./words.js";
 
 const PAGE = 50;
 
 function row(ticket, selected, pick) {
-  const thumb = ticket.pictures?.[0]?.url;
   return el("li", {},
     el("button", { type: "button", class: `ticket-row ${ticket.category}`, "aria-current": ticket.ticket_id === selected ? "true" : null, data: { id: ticket.ticket_id }, on: { click: () => pick(ticket.ticket_id) } },
-      thumb ? el("img", { src: thumb, alt: "", loading: "lazy", class: "thumb" }) : el("span", { class: "thumb", "aria-hidden": "true" }),
+      el("span", { class: "tile", "aria-hidden": "true" }, categoryIcon(ticket.category)),
       el("span", { class: "ticket-words" },
-        el("span", { class: "ticket-title" }, el("i", { class: "dot", "aria-hidden": "true" }), el("b", {}, categoryName(ticket.category)), el("span", { class: "soft" }, nameOf(ticket)), el("time", { class: "soft small num" }, when(openedAt(ticket)))),
-        el("span", { class: "soft small num ticket-place" }, ticket.unit_grid ?? t("grid.none"), " · ", sigmaText(ticket.sigma_m)),
+        el("span", { class: "ticket-title" }, el("b", { class: "grow" }, categoryName(ticket.category)), el("time", { class: "soft small num" }, when(openedAt(ticket)))),
+        el("span", { class: "soft small num ticket-place" }, [nameOf(ticket), ticket.unit_grid ?? t("grid.none")].join(" · ")),
         el("span", { class: "row wrap chips" }, stateChip(ticket.state), priorityChip(ticket.priority), dueChip(ticket), ticket.proposal ? el("span", { class: "chip good" }, t("proposal.short")) : null))));
 }
 

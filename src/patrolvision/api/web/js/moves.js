@@ -7,7 +7,7 @@ import { session } from "./session.js";
 import { askSignIn } from "./account.js";
 import { actionName, causeName } from "./words.js";
 
-const FORWARD = ["file", "dispatch", "take", "report_back", "verify", "close"];
+const FORWARD = ["file", "confirm", "dispatch", "take", "report_back", "verify", "close"];
 const AGAINST = ["reject", "send_back"];
 
 const labelOf = (move) => (language() === "zh" ? move.label_zh : move.label_en) || actionName(move.action);
@@ -28,8 +28,9 @@ export function photoField({ capture = false } = {}) {
     address = input.files[0] ? URL.createObjectURL(input.files[0]) : null;
     put(preview, address ? el("img", { src: address, alt: t("photo.chosen") }) : null);
   });
-  const node = el("div", { class: "photo" }, el("label", { class: "button" }, icon("camera"), t("photo.add"), input), preview);
-  return { node, files: () => [...input.files], input };
+  const words = el("span", {}, t(capture ? "photo.take" : "photo.add"));
+  const node = el("div", { class: "photo" }, el("label", { class: "button" }, icon("camera"), words, input), preview);
+  return { node, files: () => [...input.files], input, words };
 }
 
 /** Send a photo of a ticket; answers its id. */
@@ -85,20 +86,29 @@ function intoField() {
   return { node: el("label", { class: "field" }, el("span", {}, t("into")), input), read: () => ({ into: input.value.trim() }) };
 }
 
-function partsField(ticket) {
-  const ids = ticket.incident?.observation_ids ?? (Array.isArray(ticket.incident?.observations) ? ticket.incident.observations.map((o) => o.id ?? o) : []);
-  const node = el("fieldset", {}, el("legend", {}, t("parts")), ids.map((id) => el("label", { class: "check code" }, el("input", { type: "checkbox", value: id }), id)));
-  return { node, read: () => ({ parts: [[...node.querySelectorAll("input:checked")].map((i) => i.value)] }) };
+function partsField() {
+  const input = el("input", { type: "number", min: 2, max: 10, value: 2, required: true, "data-need": "parts" });
+  return { node: el("label", { class: "field" }, el("span", {}, t("parts")), input), read: () => ({ parts: Number(input.value) }) };
 }
 
 const FIELDS = {
   note: () => noteField(true), cause: causeField, assignee: assigneeField, after_picture: pictureField, into: intoField, parts: partsField,
 };
 
+/** Gather what the fields hold and make the move; answers the ticket after it. */
+async function make(move, ticket, fields, key) {
+  const parts = await Promise.all(fields.map((f) => f.read(ticket)));
+  if (move.action === "attach") return ticket; // sending the picture was the move
+  const body = Object.assign({ action: move.action }, ...parts);
+  const hasSent = Boolean(body.picture_ids?.length); // the picture is a line of the history: the version went on
+  return write("POST", `tickets/${encodeURIComponent(ticket.ticket_id)}/moves`, body, { key, version: hasSent ? null : ticket.version ?? null });
+}
+
 async function formOf(move, ticket, { done, cancel }) {
-  const needs = move.needs ?? [];
+  const needs = move.action === "attach" ? ["after_picture"] : move.needs ?? [];
   const fields = await Promise.all(needs.filter((need) => need in FIELDS).map((need) => FIELDS[need](ticket)));
-  if (!needs.includes("note")) fields.push(noteField(false));
+  if (move.action === "report_back" && !needs.includes("after_picture")) fields.push(pictureField());
+  if (!needs.includes("note") && move.action !== "attach") fields.push(noteField(false));
   const wrong = el("p", { class: "error-line", role: "alert" });
   const go = el("button", { type: "submit", class: AGAINST.includes(move.action) ? "danger" : "primary" }, labelOf(move));
   const key = freshKey();
@@ -109,9 +119,7 @@ async function formOf(move, ticket, { done, cancel }) {
     go.disabled = true;
     wrong.textContent = "";
     try {
-      const parts = await Promise.all(fields.map((f) => f.read(ticket)));
-      const body = Object.assign({ action: move.action }, ...parts);
-      done(await write("POST", `tickets/${encodeURIComponent(ticket.ticket_id)}/moves`, body, { key, version: ticket.version ?? null }));
+      done(await make(move, ticket, fields, key));
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       wrong.textContent = error.status === 409 ? t("problem.changed") : error.message || t("problem.unreachable");
@@ -129,7 +137,7 @@ export async function movesPanel(ticket, { done, busy = () => {} }) {
     return put(node, el("button", { type: "button", class: "primary wide", on: { click: askSignIn } }, icon("user"), t("moves.signin")));
   }
   const moves = (await get(`tickets/${encodeURIComponent(ticket.ticket_id)}/moves`)).filter((m) => m.action !== "propose");
-  const main = moves.find((m) => m.allowed && FORWARD.includes(m.action));
+  const main = FORWARD.map((action) => moves.find((m) => m.allowed && m.action === action)).find(Boolean);
   const buttons = () => { busy(false); put(node, choice()); };
 
   async function begin(move) {

@@ -67,7 +67,9 @@ export function compare(before, after) {
 
 /** The pictures that go under the slider: the newest after and the best before; null without both. */
 export function pairOf(ticket) {
-  if (ticket.proposal?.before && ticket.proposal?.after) return [ticket.proposal.before, ticket.proposal.after];
+  const byId = (id) => ticket.pictures?.find((p) => p.id === id);
+  const [was, is] = [byId(ticket.proposal?.before), byId(ticket.proposal?.after)];
+  if (was && is) return [was, is];
   const after = ticket.pictures?.filter((p) => p.kind === "after").at(-1);
   const before = ["before", "wide", "last", "first", "close"].map((kind) => ticket.pictures?.find((p) => p.kind === kind)).find(Boolean);
   return after && before ? [before, after] : null;

@@ -5,8 +5,11 @@ import { get, keepToken, Problem, write } from "./api.js";
 let who = null;
 const listeners = new Set();
 
+const FLAG = "pv-signed-in"; // the cookie itself cannot be seen from here
+
 function become(session) {
   who = session;
+  if (session) localStorage.setItem(FLAG, "1"); else localStorage.removeItem(FLAG);
   keepToken(session?.csrf);
   for (const tell of listeners) tell(session);
 }
@@ -20,8 +23,9 @@ export const onSession = (tell) => listeners.add(tell);
 /** Has he one of the roles? An admin has all of them. */
 export const may = (...roles) => Boolean(who) && (who.role === "admin" || roles.includes(who.role));
 
-/** Find out who is signed in. */
+/** Find out who is signed in; nobody is asked for where nobody has signed in. */
 export async function findSession() {
+  if (!localStorage.getItem(FLAG)) return;
   try {
     become(await get("session", {}, { quiet: true }));
   } catch (error) {

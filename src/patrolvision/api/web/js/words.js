@@ -1,7 +1,7 @@
 /** Names of what a ticket is and where it stands, in the page's language. */
 
-import { el } from "./dom.js";
-import { distance, fromNow, t, tOr } from "./i18n.js";
+import { el, icon } from "./dom.js";
+import { fromNow, t, tOr } from "./i18n.js";
 
 /** The seven steps in their order: 受理 立案 派遣 处置 反馈 核查 结案. */
 export const STEPS = ["reported", "filed", "dispatched", "handling", "feedback", "verified", "closed"];
@@ -21,11 +21,13 @@ export const isLate = (ticket) => Boolean(ticket.due_at) && !OVER.includes(ticke
 /** "No. 12", or the beginning of the ticket's id where it has no number yet. */
 export const nameOf = (ticket) => (ticket.number ? `№ ${ticket.number}` : ticket.ticket_id.slice(0, 10));
 
-/** "± 0.8 m". */
-export const sigmaText = (sigma) => `± ${distance(sigma)}`;
-
 /** When a ticket was first reported. */
 export const openedAt = (ticket) => ticket.opened_at ?? ticket.history?.[0]?.at ?? ticket.incident?.first_seen;
+
+const CATEGORY_ICON = { open_fire: "fire", illegal_parking: "parking", litter: "litter" };
+
+/** A category's line drawing. */
+export const categoryIcon = (category) => icon(CATEGORY_ICON[category] ?? "pin");
 
 /** A category's chip. */
 export const categoryChip = (category) => el("span", { class: `chip strong ${category}` }, categoryName(category));

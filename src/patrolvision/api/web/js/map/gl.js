@@ -31,8 +31,8 @@ function layers(hasTiles) {
     line("graticule", "graticule", { "line-color": colour("map-cell"), "line-width": 0.6, "line-opacity": 0.5 }),
     line("road-edge", "segments", { "line-color": colour("map-road-edge"), "line-width": grow(12, 1.5, 20, 60) }),
     line("road", "segments", { "line-color": colour("map-road"), "line-width": grow(12, 0.8, 20, 56) }),
-    area("coverage", "coverage", { "fill-color": colour("map-looked"), "fill-opacity": 0.1 }),
-    line("coverage-edge", "coverage", { "line-color": colour("map-looked"), "line-width": 0.8, "line-opacity": 0.45 }),
+    area("coverage", "coverage", { "fill-color": colour("map-looked"), "fill-opacity": 0.06 }),
+    line("coverage-edge", "coverage", { "line-color": colour("map-looked"), "line-width": 0.8, "line-opacity": 0.35 }),
     line("cells", "grids", { "line-color": colour("map-cell"), "line-width": 1 }, { filter: isUnit, minzoom: 13 }),
     line("cells-strong", "grids", { "line-color": colour("map-cell-strong"), "line-width": 1.4, "line-dasharray": [4, 3] }, { filter: ["!", isUnit] }),
     area("zones", "zones", { "fill-color": ring, "fill-opacity": 0.12 }, { minzoom: 14 }),
@@ -42,7 +42,7 @@ function layers(hasTiles) {
     line("ellipse-edge", "ellipse", { "line-color": byCategory(), "line-width": 1.6 }),
     area("area", "area", { "fill-color": colour("accent"), "fill-opacity": 0.07 }),
     line("area-edge", "area", { "line-color": colour("accent"), "line-width": 1.6, "line-dasharray": [3, 2] }),
-    { id: "selected", source: "selected", type: "circle", paint: { "circle-radius": 17, "circle-color": "transparent", "circle-stroke-width": 2.5, "circle-stroke-color": colour("ink") } },
+    { id: "selected", source: "selected", type: "circle", paint: { "circle-radius": 21, "circle-color": "transparent", "circle-stroke-width": 2, "circle-stroke-opacity": 0.75, "circle-stroke-color": colour("ink") } },
     { id: "points", source: "points", type: "symbol", layout: { "icon-image": ["get", "picture"], "icon-allow-overlap": true, "icon-ignore-placement": true, "symbol-sort-key": ["get", "rank"] } },
   ];
 }

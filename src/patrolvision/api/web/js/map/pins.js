@@ -75,6 +75,17 @@ export function drawPin(pen, x, y, { category, state, urgent }) {
   glyph(pen, category, x, y, isDone ? 4 : 5.4, isDone ? own : paper);
 }
 
+/** Draw the ticket that is chosen as a point, so that the ellipse around it is seen. */
+export function drawDot(pen, x, y, category) {
+  pen.beginPath();
+  pen.arc(x, y, 4.5, 0, 7);
+  pen.fillStyle = colour(tokenOf(category));
+  pen.fill();
+  pen.lineWidth = 2;
+  pen.strokeStyle = colour("paper");
+  pen.stroke();
+}
+
 /** Draw a cluster of `count` tickets at (x, y). */
 export function drawCluster(pen, x, y, count) {
   const r = clusterRadius(count);
@@ -129,6 +140,7 @@ export function pictureOf(name) {
     const size = 2 * clusterRadius(Number(rest[0])) + 8;
     return [picture(size, size, (pen) => drawCluster(pen, size / 2, size / 2, Number(rest[0]))), options];
   }
+  if (kind === "dot") return [picture(14, 14, (pen) => drawDot(pen, 7, 7, rest[0])), options];
   const words = rest.join("|");
   const width = 12 + 7 * words.length;
   return [picture(width, 18, (pen) => drawWords(pen, width / 2, 9, words)), options];

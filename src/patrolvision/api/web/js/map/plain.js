@@ -1,7 +1,7 @@
 /** The map on a plain canvas, for browsers without WebGL; offers what map/gl.js offers. */
 
 import { colour, onTheme } from "../theme.js";
-import { drawCluster, drawPin, drawWords, tokenOf } from "./pins.js";
+import { drawCluster, drawDot, drawPin, drawWords, tokenOf } from "./pins.js";
 
 const EMPTY = { type: "FeatureCollection", features: [] };
 const TILE = 512; // pixels of the world at zoom 0, as in MapLibre
@@ -49,7 +49,7 @@ export function plainMap(box, { onMove, onPick, onPlace }) {
     each("graticule", (f) => trace(f.geometry, { edge: cell, width: 0.5 }));
     each("segments", (f) => trace(f.geometry, { edge: colour("map-road-edge"), width: road + 2 }));
     each("segments", (f) => trace(f.geometry, { edge: colour("map-road"), width: road }));
-    each("coverage", (f) => trace(f.geometry, { fill: looked, edge: looked, width: 0.4, alpha: 0.08 }));
+    each("coverage", (f) => trace(f.geometry, { fill: looked, edge: looked, width: 0.4, alpha: 0.06 }));
     each("grids", (f) => trace(f.geometry, f.properties.layer === "unit" ? { edge: cell } : { edge: strong, width: 1.4, dash: [6, 4] }));
     each("zones", (f) => trace(f.geometry, { fill: colour("zone"), edge: colour("zone"), alpha: 0.12 }));
     each("ellipse", (f) => trace(f.geometry, { fill: colour(tokenOf(f.properties.category)), edge: colour(tokenOf(f.properties.category)), width: 1.6, alpha: 0.18 }));
@@ -60,15 +60,16 @@ export function plainMap(box, { onMove, onPick, onPlace }) {
     spots.length = 0;
     each("selected", (f) => {
       pen.beginPath();
-      pen.arc(...toPage(f.geometry.coordinates), 17, 0, 7);
+      pen.arc(...toPage(f.geometry.coordinates), 21, 0, 7);
       pen.strokeStyle = colour("ink");
-      pen.lineWidth = 2.5;
+      pen.lineWidth = 2;
       pen.stroke();
     });
     each("points", (f) => {
       const [x, y] = toPage(f.geometry.coordinates);
       const p = f.properties;
       if (p.count > 1) drawCluster(pen, x, y, p.count);
+      else if (p.picture?.startsWith("dot|")) drawDot(pen, x, y, p.category);
       else drawPin(pen, x, y, { category: p.category, state: p.state, urgent: p.priority === "urgent" });
       spots.push({ x, y, f });
     });

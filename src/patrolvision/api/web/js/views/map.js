@@ -4,14 +4,15 @@ import { get, page } from "../api.js";
 import { ticketDrawer } from "../drawer.js";
 import { calm, el } from "../dom.js";
 import { asked, filter, filterForm } from "../filters.js";
-import { boxOf, ellipse95 } from "../geometry.js";
+import { axes95, boxOf, ellipse95 } from "../geometry.js";
 import { ticketList } from "../list.js";
 import { onChange } from "../live.js";
 import { stage } from "../map/stage.js";
 
 const EMPTY = { type: "FeatureCollection", features: [] };
 const RANK = { urgent: 3, high: 2, normal: 1 };
-const CLOSE_UP = 18.5;
+/** The zoom at which an ellipse of this half axis is well seen. */
+const closeUp = (long_m, lat) => Math.min(20.5, Math.max(18, Math.log2((26 * 78_271.5 * Math.cos((lat * Math.PI) / 180)) / long_m)));
 let lastPlace = null; // where the map was when it was last left
 let settings = null;
 
@@ -19,11 +20,11 @@ const feature = (properties, geometry) => ({ type: "Feature", properties, geomet
 const collection = (...features) => ({ type: "FeatureCollection", features });
 const isWide = () => innerWidth > 820;
 
-function dressed(found) {
+function dressed(found, chosen) {
   for (const f of found.features) {
     const p = f.properties;
     p.count = p.count ?? 1;
-    p.picture = p.count > 1 ? `sum|${p.count}` : `pin|${p.category}|${p.state}|${p.priority === "urgent" ? 1 : 0}`;
+    p.picture = p.count === 1 && (p.ticket_id ?? p.id) === chosen ? `dot|${p.category}` : p.count > 1 ? `sum|${p.count}` : `pin|${p.category}|${p.state}|${p.priority === "urgent" ? 1 : 0}`;
     p.rank = p.count > 1 ? 4 : RANK[p.priority] ?? 1;
   }
   return found;
@@ -33,6 +34,7 @@ function dressed(found) {
 export function open(main, address) {
   let map = null;
   let pointsAsked = null;
+  let points = EMPTY;
   let gone = false;
   const mapNode = el("section", { class: "map-stage" });
   const drawerNode = el("aside", { class: "drawer", hidden: true, "aria-label": "ticket" });
@@ -51,11 +53,14 @@ export function open(main, address) {
     pointsAsked?.abort();
     pointsAsked = new AbortController();
     try {
-      map.set("points", dressed(await get("clusters", { bbox: bbox(), zoom: Math.round(map.zoom()), ...asked() }, { signal: pointsAsked.signal })));
+      points = await get("clusters", { bbox: bbox(), zoom: Math.round(map.zoom()), ...asked() }, { signal: pointsAsked.signal });
+      drawPoints();
     } catch (error) {
       if (error.name !== "AbortError" && error.status === undefined) throw error;
     }
   }
+  /** Show the points, the chosen one as a dot inside its ellipse. */
+  function drawPoints() { map.set("points", dressed(points, drawer.shown())); }
   const refresh = () => { refreshPoints(); refreshList(); };
   const soon = calm(refresh, 400);
   function refilter() { map?.showArea(filter().polygon); refresh(); }
@@ -69,13 +74,15 @@ export function open(main, address) {
     const cov = ticket.incident?.cov_en_m2 ?? [[s2, 0], [0, s2]];
     map.set("selected", collection(feature({}, { type: "Point", coordinates: at })));
     map.set("ellipse", collection(feature({ category: ticket.category }, { type: "Polygon", coordinates: [ellipse95(at[1], at[0], cov)] })));
-    if (isNew) map.fly(...at, Math.max(map.zoom(), CLOSE_UP), isWide() ? { right: drawerNode.offsetWidth } : {});
+    drawPoints();
+    if (isNew) map.fly(...at, closeUp(axes95(cov).long_m, at[1]), isWide() ? { right: drawerNode.offsetWidth } : {});
   }
   function clearPlace() {
     map?.set("selected", EMPTY);
     map?.set("ellipse", EMPTY);
     const last = drawer.shown();
     drawer.shut();
+    if (map) drawPoints();
     list.select(null);
     list.focus(last);
   }
@@ -112,6 +119,7 @@ export function open(main, address) {
   const quiet = onChange((change) => { soon(); drawer.refresh(change.ticket_id); });
 
   update(address);
+  refreshList();
   begin();
   return { update, close() { gone = true; quiet(); removeEventListener("keydown", onKey); } };
 }
