@@ -215,6 +215,10 @@ class OfficeSettings(_Frozen):
     tables: dict[str, Path] = Field(default_factory=dict)  # name -> CSV instead of the project's
     tiles_url: str | None = None  # of the page's raster tiles, with {z}/{x}/{y}; None: own ground
     tiles_attribution: str = ""
+    open311_public: bool = False  # lists of requests are open to everybody
+    open311_jurisdiction: str | None = None  # the jurisdiction_id served; None: any is taken
+    open311_contact: str = "Ask the city's administration."
+    open311_services: Path | None = None  # folder of the two tables; None: those shipped
 
     _known_timezone = field_validator("timezone")(Settings._known_timezone.__func__)  # type: ignore[attr-defined]
 

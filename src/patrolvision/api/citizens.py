@@ -1,0 +1,149 @@
+"""A citizen's report becomes part of a case: it joins one within reach, or makes a candidate.
+
+A report within reach (metres and time of the service's table) of a known incident confirms it.
+Otherwise it becomes an observation like any other, with the honest error of a phone's position, and
+is settled: fusion finds it when a patrol comes by. Its incident is one to be reviewed, and its
+ticket, reported, waits for a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from patrolvision.geo.geodesy import distance_m
+from patrolvision.pipeline import Judged, settle
+from patrolvision.relay.services import Service
+from patrolvision.rules.findings import finding_id
+from patrolvision.store.citizens import CitizenReport, add_report, report_of
+from patrolvision.store.sql_store import SqlStore
+from patrolvision.store.transaction import SqlTransaction
+from patrolvision.tickets.announcements import announcements
+from patrolvision.tickets.grids import GridIndex
+from patrolvision.tickets.office import ticket_for
+from patrolvision.tickets.workflow import OVER
+from patrolvision.types import Finding, GeoPoint, Incident, Observation, Ticket
+
+STREAM = "open311"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a citizen says: token is derived from it, so that saying it again changes nothing."""
+
+    token: str
+    service: Service
+    lat_deg: float
+    lon_deg: float
+    received_at: datetime
+    description: str | None = None
+    address: str | None = None
+    media_url: str | None = None
+    attributes: Mapping[str, Any] | None = None
+    contact: Mapping[str, str] | None = None
+
+
+def take(store: SqlStore, claim: Claim, grids: GridIndex | None = None) -> CitizenReport:
+    """The report as it is kept, with the ticket that it went to; once, however often it is told."""
+    with store.transaction() as transaction:
+        transaction.claim([(claim.lat_deg, claim.lon_deg)])
+        if (known := report_of(transaction.connection, claim.token)) is not None:
+            return known
+        case = _within_reach(transaction, claim)
+        joined = case is not None
+        if case is None:
+            case = _settled(transaction, claim, grids)
+            joined = len(case.observation_ids) > 1
+        ticket = transaction.tickets_of([case.id]).get(case.id)
+        if ticket is None:
+            ticket = _candidate(transaction, case, claim, grids)
+        report = CitizenReport(
+            id=claim.token,
+            received_at=claim.received_at,
+            service_code=claim.service.code,
+            incident_id=case.id,
+            ticket_id=ticket.id,
+            lat_deg=claim.lat_deg,
+            lon_deg=claim.lon_deg,
+            joined=joined,
+            description=claim.description,
+            address=claim.address,
+            media_url=claim.media_url,
+            attributes=claim.attributes,
+        )
+        add_report(transaction.connection, report, claim.contact)
+    return report
+
+
+def _within_reach(transaction: SqlTransaction, claim: Claim) -> Incident | None:
+    """The nearest incident that stands there still and whose ticket is not over."""
+    service, here = claim.service, (claim.lat_deg, claim.lon_deg)
+    near = transaction.incidents_near(service.category, *here, service.reach_m)
+    oldest = claim.received_at - timedelta(seconds=service.reach_s)
+    standing = [
+        i
+        for i in near
+        if i.status in ("new", "existing") and i.kind != "watch" and i.last_seen >= oldest
+    ]
+    tickets = transaction.tickets_of([incident.id for incident in standing])
+    open_ones = [
+        i for i in standing if (ticket := tickets.get(i.id)) is None or ticket.state not in OVER
+    ]
+    return min(open_ones, key=lambda i: (_apart_m(i.place, claim), i.id), default=None)
+
+
+def _apart_m(place: GeoPoint, claim: Claim) -> float:
+    return float(distance_m(place.lat_deg, place.lon_deg, claim.lat_deg, claim.lon_deg))
+
+
+def _settled(transaction: SqlTransaction, claim: Claim, grids: GridIndex | None) -> Incident:
+    seen = observation_of(claim)
+    settle(transaction, Judged((seen,), (finding_of(seen, claim.service),)), grids=grids)
+    [case] = transaction.incidents_with([seen.id])
+    return case
+
+
+def observation_of(claim: Claim) -> Observation:
+    """What the citizen saw, as a pass of its own."""
+    name = f"citizen-{claim.token}"
+    cov = np.eye(2) * claim.service.sigma_m**2
+    return Observation(
+        id=name,
+        mission_id=name,
+        stream_id=STREAM,
+        class_name=claim.service.class_name,
+        first_seen=claim.received_at,
+        last_seen=claim.received_at,
+        place=GeoPoint(claim.lat_deg, claim.lon_deg, cov),
+        confidence=claim.service.confidence,
+        frames=1,
+    )
+
+
+def finding_of(seen: Observation, service: Service) -> Finding:
+    """The claim that follows: to be reviewed, whatever it is; no word of the citizen is in it."""
+    return Finding(
+        id=finding_id(service.category, seen.id),
+        category=service.category,
+        kind="review",
+        observation=seen,
+        score=service.confidence,
+        evidence={"rule": "citizen", "service_code": service.code},
+    )
+
+
+def _candidate(
+    transaction: SqlTransaction, case: Incident, claim: Claim, grids: GridIndex | None
+) -> Ticket:
+    """The ticket of an incident that deserves none yet by itself: a person will decide."""
+    at = max(claim.received_at, case.last_seen)
+    ticket = ticket_for(replace(case, kind="enforce", status="new"), grids, at=at)
+    if ticket is None:
+        raise AssertionError("an incident to be enforced deserves a ticket")
+    transaction.save_tickets([ticket])
+    transaction.enqueue(announcements([(ticket, 0)]))
+    return ticket
