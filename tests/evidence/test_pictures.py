@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from patrolvision.errors import OutputError
 from patrolvision.evidence.draw import COLOURS, annotate
-from patrolvision.evidence.pictures import close, keep_picture, wide
+from patrolvision.evidence.pictures import close, close_box, keep_picture, wide
 
 from .scenes import detections, noise
 
@@ -89,3 +89,25 @@ def test_labels_name_class_track_and_confidence_in_the_classs_colour() -> None:
     assert np.array_equal(out[80:140, 70:130], image[80:140, 70:130])
     bare = annotate(image, detections((50, 60, 150, 160)), ["litter"], labels=[""])
     assert np.array_equal(bare[:55], image[:55])
+
+
+@pytest.mark.parametrize(
+    "xyxy",
+    [
+        (100.0, 100.0, 200.0, 180.0),
+        (2.0, 300.0, 40.0, 340.0),  # at the left edge
+        (10.0, 10.0, 630.0, 470.0),  # nearly the whole picture
+        (1500.0, 100.0, 2900.0, 1900.0),  # shrunk to at most 800 pixels
+    ],
+)
+def test_the_box_in_the_close_view_lies_on_the_thing(
+    xyxy: tuple[float, float, float, float],
+) -> None:
+    size_wh = (3000, 2000) if xyxy[2] > 640 else (640, 480)
+    image = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)
+    x0, y0, x1, y1 = (int(v) for v in xyxy)
+    image[y0:y1, x0:x1] = 255
+    view = close(image, xyxy)
+    rows, columns = np.nonzero(view[..., 0] > 127)
+    drawn = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+    assert np.allclose(close_box(size_wh, xyxy), drawn, atol=1.5)

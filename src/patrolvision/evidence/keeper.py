@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from patrolvision.evidence.blur import Boxes, blurred
-from patrolvision.evidence.pictures import close, keep_picture, wide
+from patrolvision.evidence.pictures import close, close_box, keep_picture, wide
 from patrolvision.types import VEHICLE_CLASSES, Detections, Finding, Frame, Image, Sight
 
 MAX_FRAMES = 96
@@ -122,8 +122,14 @@ class PictureKeeper:
         views = {"wide": wide(image, sight.xyxy, label, lines, class_name=observation.class_name)}
         if is_best:
             views["close"] = close(image, sight.xyxy)
+        height, width = image.shape[:2]
+        box = [round(edge, 2) for edge in close_box((width, height), sight.xyxy)]
         return [
-            self._stored(view, picture, sight, finding) for view, picture in sorted(views.items())
+            {
+                **self._stored(view, picture, sight, finding),
+                **({"xyxy": box} if view == "close" else {}),
+            }
+            for view, picture in sorted(views.items())
         ]
 
     def _stored(self, view: str, picture: Image, sight: Sight, finding: Finding) -> dict[str, Any]:

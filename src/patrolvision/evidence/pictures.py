@@ -74,6 +74,26 @@ def close(
     return _resized(part, min(1.0, max_px / max(part.shape[:2])))
 
 
+def close_box(
+    size_wh: tuple[int, int],
+    xyxy: Sequence[float],
+    margin: float = 0.35,
+    *,
+    min_px: int = CLOSE_MIN_PX,
+    max_px: int = CLOSE_MAX_PX,
+) -> tuple[float, float, float, float]:
+    """Where the thing lies in its close picture, xyxy in that picture's pixels.
+
+    size_wh is of the whole picture that `close` cut with the same arguments.
+    """
+    x0, x1 = _window(float(xyxy[0]), float(xyxy[2]), margin, min_px, size_wh[0])
+    y0, y1 = _window(float(xyxy[1]), float(xyxy[3]), margin, min_px, size_wh[1])
+    factor = min(1.0, max_px / max(x1 - x0, y1 - y0))
+    left, right = (factor * (min(max(v, x0), x1) - x0) for v in (xyxy[0], xyxy[2]))
+    top, bottom = (factor * (min(max(v, y0), y1) - y0) for v in (xyxy[1], xyxy[3]))
+    return left, top, right, bottom
+
+
 def _window(low: float, high: float, margin: float, least: int, size: int) -> tuple[int, int]:
     half = max((high - low) * (0.5 + margin), least / 2.0)
     middle = min(max((low + high) / 2.0, 0.0), float(size))
