@@ -429,6 +429,24 @@ def stored_grids(store: SqlStore, as_of: datetime | None = None) -> GridIndex | 
     return None if area is None else GridIndex.from_text(area.content, "the stored grids")
 
 
+def stored_rulebook(store: SqlStore, timezone: str) -> Rulebook:
+    """The rules over the zones that the office put into the store; a zone that is bad is left out.
+
+    timezone is for zones that name none.
+    """
+    from patrolvision.rules.rulebook import Rulebook
+    from patrolvision.rules.zones import zones_of
+    from patrolvision.store.areas import stored_area
+
+    area = stored_area(store.engine, "zones")
+    if area is None:
+        return Rulebook()
+    zones, problems = zones_of(area.content.encode(), "the stored zones", timezone)
+    for problem in problems:
+        log.warning("%s", problem)
+    return Rulebook(zones)
+
+
 def executor(settings: Settings) -> Executor:
     """Where missions run."""
     if settings.executor == "processes":

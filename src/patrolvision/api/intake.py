@@ -1,0 +1,221 @@
+"""What devices send: observations and looks through rules, fusion and tickets, as `fuse` does it.
+
+Posts that come while another one is being written are written together in the next transaction
+(group commit): many small posts cost little more than one large one. Each is judged by itself, so
+that what it leads to does not depend on whom it travelled with.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from patrolvision import records, wiring
+from patrolvision.api.security import Office, Principal
+from patrolvision.errors import ObservationError, StoreError
+from patrolvision.pipeline import Judged, settle
+from patrolvision.rules.rulebook import Rulebook
+from patrolvision.store.areas import area_version
+from patrolvision.store.office_reads import known_looks, known_observations
+from patrolvision.tickets.grids import GridIndex
+from patrolvision.types import Finding, GridCodes, Look, Observation
+
+CLOCK_TOLERANCE = timedelta(minutes=5)  # a device's clock may be that much ahead of ours
+MOST = 1000  # items of one post, and about so many of one transaction
+MOST_CORNERS = 500  # of a look
+ASK_AGAIN_S = 2.0  # how long zones and grids are taken to be what they were
+FIELD = re.compile(r"field (\w+)")
+Item = TypeVar("Item", Observation, Look)
+
+
+@dataclass(slots=True)
+class Post:
+    """What one call brought, and what became of it."""
+
+    observations: tuple[Observation, ...] = ()
+    looks: tuple[Look, ...] = ()
+    new: int = 0
+    is_done: bool = False
+    error: StoreError | None = None
+
+    @property
+    def size(self) -> int:
+        """Items of the post."""
+        return len(self.observations) + len(self.looks)
+
+
+@dataclass(slots=True)
+class Layers:
+    """The rules and grids in force, read again when the office has put others."""
+
+    office: Office
+    _asked_at: float = -1e9
+    _versions: tuple[int, int] = (-1, -1)
+    _rules: Rulebook = field(default_factory=Rulebook)
+    _grids: GridIndex | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def now(self) -> tuple[Rulebook, GridIndex | None]:
+        """The rules over the stored zones, and the stored grids."""
+        with self._lock:
+            if time.monotonic() - self._asked_at > ASK_AGAIN_S:
+                self._look()
+                self._asked_at = time.monotonic()
+            return self._rules, self._grids
+
+    def _look(self) -> None:
+        store = self.office.store
+        zones, grids = (area_version(store.engine, kind) for kind in ("zones", "grids"))
+        if zones != self._versions[0]:
+            self._rules = wiring.stored_rulebook(store, self.office.settings.timezone)
+        if grids != self._versions[1]:
+            self._grids = wiring.stored_grids(store)
+        self._versions = zones, grids
+
+
+class Intake:
+    """The one way in of an application, for all its threads."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+        self._layers = Layers(office)
+        self._waiting: list[Post] = []
+        self._entry = threading.Lock()
+        self._turn = threading.Lock()
+
+    def read_observations(
+        self, items: Sequence[Any], who: Principal
+    ) -> tuple[list[Observation], list[dict[str, Any]]]:
+        """The observations of a post, one per id, and the items that cannot be true."""
+        latest = self._office.clock() + CLOCK_TOLERANCE
+        found, failed = _read(items, lambda r: records.observation_from_record(r, now=latest))
+        return self._within(found, failed, who, lambda o: (o.place.lat_deg, o.place.lon_deg))
+
+    def read_looks(
+        self, items: Sequence[Any], who: Principal
+    ) -> tuple[list[Look], list[dict[str, Any]]]:
+        """The looks of a post, one per id, and the items that cannot be true."""
+        found, failed = _read(items, _look_of)
+        return self._within(found, failed, who, lambda look: look.polygon[0])
+
+    def _within(
+        self,
+        found: list[tuple[int, Item]],
+        failed: list[dict[str, Any]],
+        who: Principal,
+        place_of: Callable[[Item], tuple[float, float]],
+    ) -> tuple[list[Item], list[dict[str, Any]]]:
+        """Without what lies outside the areas of the one who sends."""
+        _, grids = self._layers.now()
+        kept: list[Item] = []
+        for index, item in found:
+            codes = GridCodes() if grids is None else grids.codes_at(*place_of(item))
+            if not who.areas or who.covers(codes):
+                kept.append(item)
+            else:
+                said = f"{item.id}: lies outside the areas of {who.name}"
+                failed.append({"index": index, "field": None, "error": said})
+        return kept, failed
+
+    def take(self, post: Post) -> Post:
+        """The post, written; StoreError if it could not be."""
+        with self._entry:
+            self._waiting.append(post)
+        with self._turn:
+            if not post.is_done:
+                self._write(self._next())
+        if post.error is not None:
+            raise post.error
+        return post
+
+    def _next(self) -> list[Post]:
+        """The posts that have waited longest, as many as go into one transaction."""
+        with self._entry:
+            size, count = 0, 0
+            for post in self._waiting:
+                size += post.size
+                if count and size > MOST:
+                    break
+                count += 1
+            chosen, self._waiting = self._waiting[:count], self._waiting[count:]
+        return chosen
+
+    def _write(self, posts: list[Post]) -> None:
+        try:
+            self._settle(posts)
+        except StoreError as error:
+            if len(posts) == 1:
+                posts[0].error = error
+            else:  # one of them may be at fault: each by itself
+                for post in posts:
+                    self._write([post])
+        finally:
+            for post in posts:
+                post.is_done = True
+
+    def _settle(self, posts: Sequence[Post]) -> None:
+        rules, grids = self._layers.now()
+        judged = [_judged(post, rules) for post in posts]
+        with self._office.store.transaction() as transaction:
+            connection = transaction.connection
+            known = known_observations(connection, _ids(o for p in posts for o in p.observations))
+            known |= known_looks(connection, _ids(k for p in posts for k in p.looks))
+            settle(transaction, _together(judged), rules=rules, grids=grids)
+        for post in posts:
+            fresh = {*_ids(post.observations), *_ids(post.looks)} - known
+            post.new = len(fresh)
+            known |= fresh
+
+
+def _judged(post: Post, rules: Rulebook) -> Judged:
+    findings = rules.findings(post.observations) if post.observations else []
+    return Judged(post.observations, tuple(findings), post.looks)
+
+
+def _together(parts: Sequence[Judged]) -> Judged:
+    """The parts as one, each id once; of two with one id the first counts."""
+    observations: dict[str, Observation] = {}
+    findings: dict[str, Finding] = {}
+    looks: dict[str, Look] = {}
+    for part in parts:
+        fresh = {o.id for o in part.observations} - observations.keys()
+        observations |= {o.id: o for o in part.observations if o.id in fresh}
+        findings |= {f.id: f for f in part.findings if f.observation.id in fresh}
+        looks = {look.id: look for look in part.looks} | looks
+    in_time = sorted(observations.values(), key=lambda o: (o.first_seen, o.id))
+    return Judged(tuple(in_time), tuple(findings.values()), tuple(looks.values()))
+
+
+def _ids(items: Iterable[Observation] | Iterable[Look]) -> list[str]:
+    return [item.id for item in items]
+
+
+def _read(
+    items: Sequence[Any], reader: Callable[[Any], Item]
+) -> tuple[list[tuple[int, Item]], list[dict[str, Any]]]:
+    found: dict[str, tuple[int, Item]] = {}
+    failed: list[dict[str, Any]] = []
+    for index, item in enumerate(items):
+        try:
+            read = reader(item)
+            found.setdefault(read.id, (index, read))
+        except ObservationError as error:
+            named = FIELD.search(str(error))
+            said = {"index": index, "field": named[1] if named else None, "error": str(error)}
+            failed.append(said)
+    return list(found.values()), failed
+
+
+def _look_of(record: Any) -> Look:
+    look = records.look_from_record(record)
+    if len(look.polygon) > MOST_CORNERS:
+        raise ObservationError(
+            f"look {look.id}: field polygon must have at most {MOST_CORNERS} corners, "
+            f"found {len(look.polygon)}"
+        )
+    return look

@@ -1,0 +1,103 @@
+"""GET and POST /observations: what the patrols saw, and the door by which devices tell it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+
+from patrolvision.api import answers, posted, queries, schemas, shapes
+from patrolvision.api.intake import Intake, Post
+from patrolvision.api.security import Office, Principal, reader, requires_scope
+from patrolvision.store.engine import reading
+from patrolvision.store.pages import RowFilter, page_of
+from patrolvision.store.schema import observations as table
+from patrolvision.types import DETECTOR_CLASSES
+
+SCOPE = "observations:write"
+TEXT = {"type": "string", "minLength": 1, "maxLength": 200}
+INSTANT = {"type": "string", "format": "date-time"}
+BODY = posted.schema_of(
+    ("id", "mission_id", "stream_id", "class", "first_seen", "last_seen", "lat_deg", "lon_deg",
+     "cov_en_m2", "confidence", "frames"),
+    {
+        "id": "d0v1p2-17", "mission_id": "d0v1p2", "stream_id": "car1", "class": "litter",
+        "first_seen": "2026-05-04T08:00:00+08:00", "last_seen": "2026-05-04T08:00:02+08:00",
+        "lat_deg": 22.84, "lon_deg": 113.23, "cov_en_m2": [[4.8, 0.0], [0.0, 4.8]],
+        "confidence": 0.83, "frames": 12, "speed_mps": 0.1, "speed_sigma_mps": 0.4,
+    },
+    id=TEXT, mission_id=TEXT, stream_id=TEXT,
+    **{"class": {"enum": list(DETECTOR_CLASSES)}},
+    first_seen=INSTANT, last_seen=INSTANT,
+    lat_deg={"type": "number", "minimum": -90, "maximum": 90},
+    lon_deg={"type": "number", "minimum": -180, "maximum": 180},
+    cov_en_m2={"type": "array", "minItems": 2, "maxItems": 2,
+               "items": {"type": "array", "minItems": 2, "maxItems": 2,
+                         "items": {"type": "number"}}},
+    confidence={"type": "number", "minimum": 0, "maximum": 1},
+    frames={"type": "integer", "minimum": 1, "maximum": 1_000_000_000},
+    speed_mps={"type": ["number", "null"], "minimum": 0},
+    speed_sigma_mps={"type": ["number", "null"], "minimum": 0},
+)  # fmt: skip
+
+
+def seen_filter(
+    bbox: queries.Box = None,
+    since: queries.Since = None,
+    until: queries.Until = None,
+    mission_id: queries.Words = [],  # noqa: B006 - fastapi copies it
+    class_name: Annotated[queries.Words, Query(alias="class")] = [],  # noqa: B006
+) -> RowFilter:
+    """A dependency: the filter of a call's parameters."""
+    asked = {"mission_id": mission_id, "class_name": class_name}
+    equal = {name: tuple(values) for name, values in asked.items() if values}
+    return RowFilter(None if bbox is None else queries.box_of(bbox), since, until, equal)
+
+
+def router(office: Office) -> APIRouter:
+    """Observations over the office's store."""
+    engine, intake = office.store.engine, Intake(office)
+    router = APIRouter(prefix="/api/v1", tags=["observations"])
+
+    @router.get("/observations", responses=answers.listed(schemas.Observation, "observations"))
+    def observations(
+        request: Request,
+        who: Annotated[Principal, Depends(reader(office))],
+        wanted: Annotated[RowFilter, Depends(seen_filter)],
+        sort: Literal["newest", "oldest"] = "newest",
+        limit: queries.Limit = 100,
+        cursor: queries.Cursor = None,
+        form: queries.Form = "json",
+    ) -> Response:
+        """What single passes saw, by when it was first seen."""
+        after, newest = queries.row_place(cursor, sort), sort == "newest"
+        with reading(engine) as connection:
+            found, place = page_of(
+                connection, table, wanted, newest_first=newest, limit=limit, after=after
+            )
+        following = queries.next_cursor(sort, place)
+        return answers.page(request, [shapes.observation(row) for row in found], form, following)
+
+    @router.post(
+        "/observations",
+        responses={200: {"model": schemas.Accepted}},
+        openapi_extra=posted.body_of(BODY),
+    )
+    def observed(
+        who: Annotated[Principal, Depends(requires_scope(office, SCOPE))],
+        items: Annotated[list[Any], Depends(posted.items)],
+    ) -> Response:
+        """Take one observation or up to 1000; what was sent before changes nothing.
+
+        They go through the same rules, fusion and tickets as `patrolvision fuse`, with the zones
+        and grids of the office. Items that cannot be true are named, the others count.
+        """
+        found, failed = intake.read_observations(items, who)
+        return posted.answered(_taken(intake, Post(observations=tuple(found))), failed)
+
+    return router
+
+
+def _taken(intake: Intake, post: Post) -> Post:
+    return intake.take(post) if post.size else post

@@ -1,0 +1,152 @@
+"""GET /tickets and /tickets/{id}: what the desk works on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import PurePosixPath
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+
+from patrolvision.api import answers, queries, schemas, shapes
+from patrolvision.api.problems import Problem
+from patrolvision.api.security import Office, Principal, check_area, reader
+from patrolvision.store.engine import reading
+from patrolvision.store.office_reads import (
+    TicketRows,
+    pictures_of,
+    ticket_and_incident,
+    ticket_rows,
+)
+from patrolvision.store.ticket_filters import TicketFilter
+from patrolvision.store.ticket_pages import Sort, page
+from patrolvision.tickets.automatic import proposal
+from patrolvision.types import GridCodes
+
+Flag = Annotated[bool | None, Query()]
+
+
+def asked_tickets(office: Office) -> Any:
+    """A dependency: the filter of a call's parameters, narrowed to the caller's areas."""
+    who_reads = reader(office)
+
+    def dependency(
+        who: Annotated[Principal, Depends(who_reads)],
+        bbox: queries.Box = None,
+        polygon: queries.Shape = None,
+        since: queries.Since = None,
+        until: queries.Until = None,
+        category: queries.Words = [],  # noqa: B006 - fastapi copies it
+        state: Annotated[list[queries.State], Query(max_length=16)] = [],  # noqa: B006
+        priority: Annotated[list[queries.Priority], Query(max_length=6)] = [],  # noqa: B006
+        unit_grid: queries.Word | None = None,
+        responsible_grid: queries.Word | None = None,
+        segment: queries.Word | None = None,
+        assignee: queries.Word | None = None,
+        text: Annotated[
+            queries.Word | None,
+            Query(description="how an id, number, assignee, grid code or segment begins"),
+        ] = None,
+        overdue: Annotated[Flag, Query(description="open, and past the deadline")] = None,
+        closed: Annotated[Flag, Query(description="true: over; false: still open")] = None,
+    ) -> TicketFilter:
+        return queries.ticket_filter(
+            who,
+            bbox,
+            polygon,
+            office.clock(),
+            overdue=overdue,
+            closed=closed,
+            state=state,
+            since=since,
+            until=until,
+            category=tuple(dict.fromkeys(category)),
+            priority=tuple(dict.fromkeys(priority)),
+            unit_grid=unit_grid,
+            responsible_grid=responsible_grid,
+            segment=segment,
+            assignee=assignee,
+            text=text,
+        )
+
+    return dependency
+
+
+def shown(found: TicketRows) -> shapes.Json:
+    """A ticket as lists show it."""
+    return shapes.ticket(found.ticket, found.events, found.incident)
+
+
+def router(office: Office) -> APIRouter:
+    """Lists and single tickets over the office's store."""
+    engine = office.store.engine
+    router = APIRouter(prefix="/api/v1", tags=["tickets"])
+
+    @router.get("/tickets", responses=answers.listed(schemas.Ticket, "tickets, in order"))
+    def tickets(
+        request: Request,
+        wanted: Annotated[TicketFilter, Depends(asked_tickets(office))],
+        sort: Sort = "newest",
+        limit: queries.Limit = 100,
+        cursor: queries.Cursor = None,
+        form: queries.Form = "json",
+    ) -> Response:
+        """Tickets with their histories, a page at a time, in one of four orders."""
+        after = queries.ticket_place(cursor, sort)
+        with reading(engine) as connection:
+            found = page(connection, wanted, sort, limit, after)
+            rows = ticket_rows(connection, found.ids)
+        following = queries.next_cursor(sort, found.next)
+        return answers.page(request, [shown(one) for one in rows], form, following)
+
+    @router.get(
+        "/tickets/{ticket_id}",
+        responses={200: {"model": schemas.WholeTicket, "headers": answers.ETAG}},
+    )
+    def ticket(
+        ticket_id: queries.Id, who: Annotated[Principal, Depends(reader(office))]
+    ) -> Response:
+        """One ticket with its incident, its pictures and what a later look proposes."""
+        found = whole_ticket(office, ticket_id)
+        codes = (found[name] for name in ("unit_grid", "responsible_grid", "segment"))
+        check_area(who, GridCodes(*codes))
+        return answers.body(found, ETag=f'"{found["version"]}"')
+
+    return router
+
+
+def whole_ticket(office: Office, ticket_id: str) -> shapes.Json:
+    """One ticket as it is answered; 404 where there is none."""
+    with reading(office.store.engine) as connection:
+        found = ticket_rows(connection, [ticket_id])
+        known = ticket_and_incident(connection, ticket_id)
+        if not found or known is None:
+            raise Problem(404, f"there is no ticket {ticket_id}")
+        ticket, incident = known
+        seen = [] if incident is None else incident.observation_ids
+        pictures = [_picture(one) for one in pictures_of(connection, seen)]
+    suggested = proposal(ticket, incident, _sides(pictures))
+    told = None if suggested is None else {**asdict(suggested), "at": shapes.iso(suggested.at)}
+    return {**shown(found[0]), "pictures": pictures, "proposal": told}
+
+
+def _picture(kept: Mapping[str, Any]) -> shapes.Json:
+    name = PurePosixPath(kept["file"]).name
+    return {
+        "id": kept["sha256"],
+        "kind": kept["view"],
+        "url": f"/api/v1/evidence/{name}",
+        "at": kept["captured_at"],
+        "lat_deg": kept.get("lat_deg"),
+        "lon_deg": kept.get("lon_deg"),
+        "sha256": kept["sha256"],
+    }
+
+
+def _sides(pictures: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The picture before and the one after, by id, where there are such."""
+    before = next((p["id"] for p in pictures if p["kind"] != "after"), None)
+    after = next((p["id"] for p in reversed(pictures) if p["kind"] == "after"), None)
+    return {k: v for k, v in {"before": before, "after": after}.items() if v is not None}

@@ -1,0 +1,159 @@
+"""Rows of the store as the JSON that the API promises, without the values in between.
+
+A page of tickets is built a hundred times a second; tests hold these against records.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from patrolvision.store.rows import Stored
+
+Json = dict[str, Any]
+
+
+def iso(at: datetime | None) -> str | None:
+    """ISO 8601 with its offset."""
+    return None if at is None else at.isoformat()
+
+
+def _sigma_m(row: Stored) -> float:
+    """Standard deviation along the ellipse's long axis: the larger eigenvalue of a 2×2 matrix."""
+    ee, en, nn = row["cov_ee_m2"], row["cov_en_m2"], row["cov_nn_m2"]
+    return math.sqrt((ee + nn) / 2.0 + math.hypot((ee - nn) / 2.0, en))
+
+
+def _covariance(row: Stored) -> list[list[float]]:
+    ee, en, nn = row["cov_ee_m2"], row["cov_en_m2"], row["cov_nn_m2"]
+    return [[ee, en], [en, nn]]
+
+
+def ticket(row: Stored, events: Iterable[Stored], incident: Stored | None) -> Json:
+    """A ticket of its row, its history in order and the row of its incident."""
+    return {
+        "ticket_id": row["id"],
+        "number": row["number"],
+        "incident_id": row["incident_id"],
+        "category": row["category"],
+        "state": row["state"],
+        "priority": row["priority"],
+        "lat_deg": row["lat_deg"],
+        "lon_deg": row["lon_deg"],
+        "sigma_m": _sigma_m(row),
+        "unit_grid": row["unit_grid"],
+        "responsible_grid": row["responsible_grid"],
+        "segment": row["segment"],
+        "assignee": row["assignee"],
+        "opened_at": iso(row["opened_at"]),
+        "due_at": iso(row["due_at"]),
+        "level": row["level"],
+        "urged": row["urged"],
+        "parent": row["parent"],
+        "merged_into": row["merged_into"],
+        "version": row["version"],
+        "incident": None if incident is None else brief(incident),
+        "history": [event(one) for one in events],
+    }
+
+
+def event(row: Stored) -> Json:
+    """One line of a history."""
+    return {
+        "at": iso(row["at"]),
+        "state": row["state"],
+        "actor": row["actor"],
+        "note": row["note"],
+        "action": row["action"],
+        "data": row["data"],
+    }
+
+
+def brief(row: Stored) -> Json:
+    """What a ticket tells of its incident."""
+    return {
+        "status": row["status"],
+        "kind": row["kind"],
+        "class": row["class_name"],
+        "score": row["score"],
+        "cov_en_m2": _covariance(row),
+        "first_seen": iso(row["first_seen"]),
+        "last_seen": iso(row["last_seen"]),
+        "removed_at": iso(row["removed_at"]),
+        "zone_id": row["zone_id"],
+        "observations": len(row["observation_ids"]),
+    }
+
+
+def incident(row: Stored) -> Json:
+    """An incident of its row."""
+    return {
+        "incident_id": row["id"],
+        "category": row["category"],
+        "status": row["status"],
+        "lat_deg": row["lat_deg"],
+        "lon_deg": row["lon_deg"],
+        "cov_en_m2": _covariance(row),
+        "first_seen": iso(row["first_seen"]),
+        "last_seen": iso(row["last_seen"]),
+        "observation_ids": row["observation_ids"],
+        "mission_ids": row["mission_ids"],
+        "zone_id": row["zone_id"],
+        "score": row["score"],
+        "kind": row["kind"],
+        "class": row["class_name"],
+        "priority": row["priority"],
+        "previous_incident_id": row["previous_incident_id"],
+        "removed_at": iso(row["removed_at"]),
+        "evidence": row["evidence"],
+    }
+
+
+def observation(row: Stored) -> Json:
+    """An observation of its row; what is not known beyond the promised fields is left out."""
+    record: Json = {
+        "id": row["id"],
+        "mission_id": row["mission_id"],
+        "stream_id": row["stream_id"],
+        "class": row["class_name"],
+        "first_seen": iso(row["first_seen"]),
+        "last_seen": iso(row["last_seen"]),
+        "lat_deg": row["lat_deg"],
+        "lon_deg": row["lon_deg"],
+        "cov_en_m2": _covariance(row),
+        "confidence": row["confidence"],
+        "frames": row["frames"],
+        "speed_mps": row["speed_mps"],
+        "speed_sigma_mps": row["speed_sigma_mps"],
+    }
+    ee, en, nn = row["bias_ee_m2"], row["bias_en_m2"], row["bias_nn_m2"]
+    extra = {
+        "bias_cov_en_m2": None if ee is None else [[ee, en], [en, nn]],
+        "size_m2": row["size_m2"],
+        "model_release": row["model_release"],
+        "sights": row["sights"] or None,
+    }
+    return record | {name: value for name, value in extra.items() if value is not None}
+
+
+def look(row: Stored) -> Json:
+    """A look of its row; its polygon is a ring of [lon, lat]."""
+    return {
+        "id": row["id"],
+        "mission_id": row["mission_id"],
+        "start": iso(row["start_at"]),
+        "end": iso(row["end_at"]),
+        "classes": row["classes"],
+        "polygon": [[lon, lat] for lat, lon in row["polygon"]],
+        "detection_probability": row["detection_probability"],
+    }
+
+
+def by_key(rows: Sequence[Stored], key: str) -> dict[str, list[Mapping[Any, Any]]]:
+    """The rows that share a value, under it."""
+    found: dict[str, list[Mapping[Any, Any]]] = {}
+    for row in rows:
+        found.setdefault(row[key], []).append(row)
+    return found
