@@ -11,14 +11,23 @@ from fastapi import FastAPI
 
 from patrolvision import __version__
 from patrolvision.api import problems
+from patrolvision.api.guard import Guard
 from patrolvision.api.security import Office
 from patrolvision.config import OfficeSettings
 from patrolvision.store.sql_store import SqlStore
+from patrolvision.types import Image
 
 # Modules of routes/ with `def router(office: Office) -> APIRouter`; one line each, the first match
 # of an address wins.
 ROUTES = (
+    "sessions",
+    "accounts",
+    "open311",
     "page",
+    "tickets",
+    "incidents",
+    "observations",
+    "coverage",
     "present",
 )  # fmt: skip
 
@@ -28,21 +37,26 @@ def create_app(
     settings: OfficeSettings | None = None,
     *,
     media: Path | None = None,
+    hide: Callable[[Image], Image] | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> FastAPI:
     """The application over one store, which stays the caller's to close.
 
-    media is the folder that holds evidence/; by default the one of the database file.
+    media is the folder that holds evidence/; by default the one of the database file. hide makes
+    heads and plates unreadable in what is uploaded; without it uploads are refused.
     """
     settings = settings or OfficeSettings()
-    office = Office(store, settings, media or settings.media or store.folder, clock)
+    office = Office(store, settings, media or settings.media or store.folder, clock, hide)
     app = FastAPI(
         title="patrolvision",
         version=__version__,
         summary="Tickets from patrol cars' and drones' footage",
         responses=problems.documented(),
+        docs_url=None,  # these pages load their scripts from elsewhere
+        redoc_url=None,
     )
     app.state.office = office
+    app.add_middleware(Guard, settings=settings)
     problems.install(app)
     for name in ROUTES:
         app.include_router(import_module(f"patrolvision.api.routes.{name}").router(office))
