@@ -42,7 +42,7 @@ function layers(hasTiles) {
     line("ellipse-edge", "ellipse", { "line-color": byCategory(), "line-width": 1.6 }),
     area("area", "area", { "fill-color": colour("accent"), "fill-opacity": 0.07 }),
     line("area-edge", "area", { "line-color": colour("accent"), "line-width": 1.6, "line-dasharray": [3, 2] }),
-    { id: "selected", source: "selected", type: "circle", paint: { "circle-radius": 21, "circle-color": "transparent", "circle-stroke-width": 2, "circle-stroke-opacity": 0.75, "circle-stroke-color": colour("ink") } },
+    { id: "selected", source: "selected", type: "circle", maxzoom: 18, paint: { "circle-radius": 21, "circle-color": "transparent", "circle-stroke-width": 2, "circle-stroke-opacity": 0.75, "circle-stroke-color": colour("ink") } },
     { id: "points", source: "points", type: "symbol", layout: { "icon-image": ["get", "picture"], "icon-allow-overlap": true, "icon-ignore-placement": true, "symbol-sort-key": ["get", "rank"] } },
   ];
 }

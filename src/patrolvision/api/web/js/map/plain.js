@@ -59,6 +59,7 @@ export function plainMap(box, { onMove, onPick, onPlace }) {
   function drawSpots() {
     spots.length = 0;
     each("selected", (f) => {
+      if (view.zoom >= 18) return; // there the ellipse shows it
       pen.beginPath();
       pen.arc(...toPage(f.geometry.coordinates), 21, 0, 7);
       pen.strokeStyle = colour("ink");
