@@ -1,7 +1,5 @@
 """GET and POST /coverage: what the patrols could have seen, which proves what is gone."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request

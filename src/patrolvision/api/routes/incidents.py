@@ -1,7 +1,5 @@
 """GET /incidents and /incidents/{id}: each hazard once, with everything that was seen of it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Annotated, Literal
 

@@ -1,7 +1,5 @@
 """GET and POST /observations: what the patrols saw, and the door by which devices tell it."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request

@@ -1,7 +1,5 @@
 """GET /tickets and /tickets/{id}: what the desk works on."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import PurePosixPath
