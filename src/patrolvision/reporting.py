@@ -51,7 +51,9 @@ def report_of(
 
     period = period_of(kind, day, catalogue.timezone, now)
     kept = periods.approved(store.engine, name_of(period))
-    return kept if kept is not None else summary(period, _materials(store, catalogue, period))
+    if kept is not None:
+        return dict(json.loads(kept))  # kept as text: the order of its members belongs to it
+    return summary(period, _materials(store, catalogue, period))
 
 
 def approve(
@@ -67,7 +69,7 @@ def approve(
     if not period.is_over:
         raise CallError(f"date {day}: the {kind} is not over, its report cannot be approved yet")
     report = report_of(store, catalogue, kind, day, now)
-    return periods.approve(store.engine, name_of(period), report, actor, now)
+    return periods.approve(store.engine, name_of(period), as_json(report), actor, now)
 
 
 def name_of(period: Period) -> str:

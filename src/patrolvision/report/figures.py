@@ -59,8 +59,10 @@ class Figures:
 
     def measures(self) -> dict[str, float | None]:
         """Name -> value of every number, for the scoring rules."""
-        names = [f.name for f in fields(self) if f.name not in ("kind", "key", "name", "score")]
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in MEASURED}
+
+
+MEASURED = tuple(f.name for f in fields(Figures) if f.name not in ("kind", "key", "name", "score"))
 
 
 @dataclass(slots=True)

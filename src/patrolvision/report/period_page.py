@@ -174,8 +174,9 @@ def _rows_table(page: _Page, kind: str) -> str:
     if len(rows) > len(shown):
         text = word("all_shown", page.language).format(shown=len(shown), all=len(rows))
         more = f'<p class="note">{escape(text)}</p>'
+    title = escape(KINDS[kind][page.language == "zh"])
     return (
-        f"<section><h2>{page.word(kind)}</h2><div class='wide'><table><thead><tr><th></th>{head}"
+        f"<section><h2>{title}</h2><div class='wide'><table><thead><tr><th></th>{head}"
         f"</tr></thead><tbody>{lines}</tbody></table></div>{more}</section>"
     )
 
@@ -207,7 +208,7 @@ def _causes(page: _Page) -> str:
         f"{page.word(f['cause'].replace('_', ' '))}</td><td>{f['count']}</td></tr>"
         for f in sorted(found, key=lambda f: -f["count"])
     )
-    head = "".join(f"<th>{page.word(k)}</th>" for k in ("cause", "count"))
+    head = f"<th class='text'>{page.word('cause')}</th><th>{page.word('count')}</th>"
     return (
         f"<section class='half'><h2>{page.word('false_by_cause')}</h2><table><thead><tr><th></th>"
         f"{head}</tr></thead><tbody>{lines}</tbody></table></section>"
@@ -219,7 +220,10 @@ def _places(page: _Page, key: str) -> str:
     if not found:
         return ""
     columns = ("times", "place", "grid", "last_found")
-    head = "".join(f"<th>{page.word(column)}</th>" for column in columns)
+    head = "".join(
+        f"<th{' class=text' if column == 'grid' else ''}>{page.word(column)}</th>"
+        for column in columns
+    )
     lines = "".join(_place_line(page, place) for place in found[:MOST_ROWS])
     note = f"<p class='note'>{page.word('hot_spots_note')}</p>" if key == "hot_spots" else ""
     return (

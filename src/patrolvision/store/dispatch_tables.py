@@ -63,5 +63,5 @@ approved_reports = Table(
     Column("name", Id, primary_key=True),
     Column("at", Instant, nullable=False),
     Column("actor", Text, nullable=False),
-    Column("content", CanonicalJson, nullable=False),
+    Column("content", Text, nullable=False),
 )

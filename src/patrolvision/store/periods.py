@@ -110,7 +110,7 @@ def looks_of_period(engine: Engine, start: datetime, end: datetime) -> Iterator[
         yield from map(rows.look, page)
 
 
-def approve(engine: Engine, name: str, content: Any, actor: str, at: datetime) -> bool:
+def approve(engine: Engine, name: str, content: str, actor: str, at: datetime) -> bool:
     """Keep a report as it is from now on; False if one of the name is kept already."""
     with writing(engine) as connection:
         known = select(approved_reports.c.name).where(approved_reports.c.name == name)
@@ -121,7 +121,7 @@ def approve(engine: Engine, name: str, content: Any, actor: str, at: datetime) -
         return True
 
 
-def approved(engine: Engine, name: str) -> Any | None:
+def approved(engine: Engine, name: str) -> str | None:
     """The content of a report that was approved; None if it was not."""
     wanted = select(approved_reports.c.content).where(approved_reports.c.name == name)
     with reading(engine) as connection:
