@@ -188,6 +188,18 @@ def _add_dataset(commands: Any) -> None:
         if name != "split":
             one.add_argument("--json", action="store_true")
 
+    said = step("from-reviews", "verdicts on tickets as labelled pictures, the hardest first")
+    said.add_argument("--db", metavar="URL", help="the office's store")
+    said.add_argument("--evidence", type=Path, metavar="DIR", help="default: beside the database")
+    said.add_argument("--missed", type=Path, metavar="FILE.jsonl", help="things nobody detected")
+    said.add_argument("--out", type=Path, required=True, metavar="DIR")
+    said.add_argument("--limit", type=int, metavar="N", help="only the N hardest")
+    said.add_argument("--licence", default="the city's own pictures", metavar="TEXT")
+    said.add_argument("--internal", action="store_true", help="not for models given away")
+    said.add_argument("--model", metavar="NAME|PATH", help="default: the production model")
+    said.add_argument("--models-dir", type=Path, help=argparse.SUPPRESS)
+    said.add_argument("--json", action="store_true")
+
     export = step("export-tasks", "pictures with the model's boxes, for CVAT or Label Studio")
     export.add_argument("pictures", nargs="+", type=Path, help="pictures or folders of pictures")
     export.add_argument("--format", choices=("cvat", "label-studio"), default="cvat")

@@ -13,10 +13,11 @@ from typing import Any
 from patrolvision import wiring
 from patrolvision.config import Settings, checked
 from patrolvision.errors import EXIT_CALL_IS_WRONG, EXIT_OK, EXIT_SOME_ITEMS_FAILED, ConfigError
-from patrolvision.training import building, dataset, tasks
+from patrolvision.training import building, dataset, review_set, reviews, tasks
 from patrolvision.training.files import copy_whole, write_whole
 from patrolvision.training.pictures import decoded, picture_files
 from patrolvision.training.problems import Problem
+from patrolvision.types import ModelRelease
 
 SPEAK_EVERY_S = 5.0
 TASKS_AT_ONCE = 8
@@ -72,9 +73,7 @@ def stats(args: argparse.Namespace) -> int:
 
 def export_tasks(args: argparse.Namespace) -> int:
     """`dataset export-tasks`: pictures and the model's boxes for CVAT or Label Studio."""
-    values = {"model": args.model, "engine": args.engine}
-    if args.models_dir is not None:
-        values["models_dir"] = args.models_dir
+    values = {**_model_values(args), "engine": args.engine}
     settings = checked(Settings, values, where="the command line")
     files = [
         f for path in args.pictures for f in (picture_files(path) if path.is_dir() else [path])
@@ -102,6 +101,58 @@ def export_tasks(args: argparse.Namespace) -> int:
     boxes = sum(len(task.detections) for task in made)
     _report(args, {"tasks": len(made), "boxes": boxes, "out": str(args.out)}, problems)
     return EXIT_SOME_ITEMS_FAILED if problems else EXIT_OK
+
+
+def from_reviews(args: argparse.Namespace) -> int:
+    """`dataset from-reviews`: verdicts on tickets as labelled pictures, the hardest first."""
+    settings = checked(Settings, _model_values(args), where="the command line")
+    release = wiring.release(settings)
+    examples, unused = _judged_examples(args, release) if args.db else ([], [])
+    examples += review_set.missed_of(args.missed) if args.missed is not None else []
+    if not (args.db or args.missed):
+        raise ConfigError("give --db, --missed, or both: there is nothing to learn from")
+    new = [e.class_name for e in reviews.hardest_first(examples)]
+    classes = tuple(dict.fromkeys([*release.classes, *new]))
+    written, problems = review_set.write_review_set(
+        args.out,
+        examples,
+        classes,
+        licence=args.licence,
+        released=not args.internal,
+        limit=args.limit,
+    )
+    for one in unused:
+        sys.stderr.write(f"{one.ticket_id}: not used: {one.why}\n")
+    manifest = args.out / review_set.MANIFEST
+    found = {"pictures": written, "unused": len(unused), "manifest": str(manifest)}
+    _report(args, found, problems)
+    return EXIT_SOME_ITEMS_FAILED if problems else EXIT_OK
+
+
+def _judged_examples(
+    args: argparse.Namespace, release: ModelRelease
+) -> tuple[list[reviews.Example], list[reviews.Unused]]:
+    """The examples in a store; pictures lie below --evidence, by default beside the database."""
+    store = wiring.store(args.db, create=False)
+    try:
+        incidents = {incident.id: incident for incident in store.incidents()}
+        said = list(reviews.reviews_of(store.tickets()))
+        wanted = {o for r in said if r.incident_id in incidents
+                  for o in incidents[r.incident_id].observation_ids}  # fmt: skip
+        observations = {o.id: o for o in store.observations() if o.id in wanted}
+    finally:
+        store.close()
+    root = args.evidence
+    if root is None:
+        if not args.db.startswith("sqlite:///"):
+            raise ConfigError("--evidence: name the folder that the pictures' paths start from")
+        root = Path(args.db.removeprefix("sqlite:///")).parent
+    return reviews.examples_of(said, incidents, observations, release.thresholds, root)
+
+
+def _model_values(args: argparse.Namespace) -> dict[str, Any]:
+    values: dict[str, Any] = {"model": args.model}
+    return values if args.models_dir is None else {**values, "models_dir": args.models_dir}
 
 
 def _seen(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -30,6 +30,7 @@ from patrolvision.training.manifest import (
     SourceEntry,
     facts_of,
     load_manifest,
+    read_text,
     unlicensed,
 )
 from patrolvision.training.pictures import Looked, look_at, picture_files
@@ -105,6 +106,7 @@ def _read_source(source: SourceEntry, progress: Progress) -> tuple[list[Item], l
     if not files:
         problems.append(Problem(folder, None, "holds no picture", is_fatal=True))
     items: list[Item] = []
+    hardness = hardness_of(source)
     digest = sha256()
     for number, path in enumerate(files, 1):
         looked = look_at(path)
@@ -114,7 +116,7 @@ def _read_source(source: SourceEntry, progress: Progress) -> tuple[list[Item], l
             boxes, wrong = labels.boxes_of(path, looked.size_wh)
             digest.update(f"{path.relative_to(folder).as_posix()} {looked.sha256}\n".encode())
             digest.update(repr([(b.class_name, b.xyxy) for b in boxes]).encode())
-            made = _picture(source, path, looked, boxes, labels.file_of(path))
+            made = _picture(source, path, looked, boxes, labels.file_of(path), hardness)
             problems += wrong
             if isinstance(made, list):
                 problems += made
@@ -125,7 +127,12 @@ def _read_source(source: SourceEntry, progress: Progress) -> tuple[list[Item], l
 
 
 def _picture(
-    source: SourceEntry, path: Path, looked: Looked, boxes: Sequence[RawBox], file: Path
+    source: SourceEntry,
+    path: Path,
+    looked: Looked,
+    boxes: Sequence[RawBox],
+    file: Path,
+    hardness: Mapping[str, float],
 ) -> LabelledPicture | list[Problem]:
     """The picture in the project's classes; or each box whose class the map does not have."""
     missing = [
@@ -157,17 +164,43 @@ def _picture(
         size_wh=looked.size_wh,
         difficult=np.array(difficult, np.bool_),
         source=source.name,
-        group=place_of(source, path),
+        group=next((tie.rpartition(":")[2] for tie in ties_of(source, path)), ""),
+        hardness=hardness.get(path.name, 0.0),
+        repeat=source.repeat,
     )
 
 
-def place_of(source: SourceEntry, path: Path) -> str:
-    """The place, mission or video that a picture's file name tells of; "" if it tells none."""
+def ties_of(source: SourceEntry, path: Path) -> tuple[str, ...]:
+    """What a picture's file name says it belongs to: each group of the pattern that finds any.
+
+    Without groups in the pattern, what the whole of it finds. Sources with one pattern name their
+    files alike, so equal finds tie their pictures too.
+    """
     if source.group is None:
-        return ""
+        return ()
     relative = path.relative_to(source.path / source.images).as_posix()
     found = re.search(source.group, relative)
-    return "" if found is None else next((g for g in found.groups() if g), found[0])
+    if found is None:
+        return ()
+    groups = found.groups() or (found[0],)
+    return tuple(f"{source.group}:{k}:{text}" for k, text in enumerate(groups) if text)
+
+
+def hardness_of(source: SourceEntry) -> dict[str, float]:
+    """How much each picture teaches, by file name; ConfigError names the line at fault."""
+    if source.hardness is None:
+        return {}
+    path = source.path / source.hardness
+    found: dict[str, float] = {}
+    for number, line in enumerate(read_text(path).splitlines()[1:], 2):
+        name, _, value = line.rpartition(",")
+        try:
+            found[name] = float(value)
+        except ValueError as error:
+            raise ConfigError(f"{path}:{number}: expected file,hardness, got {line!r}") from error
+        if not 0.0 <= found[name] <= 1.0:
+            raise ConfigError(f"{path}:{number}: hardness must lie in 0 to 1, got {value}")
+    return found
 
 
 def _without_copies(items: Sequence[Item]) -> tuple[list[Item], list[Problem]]:
@@ -187,12 +220,13 @@ def _into_parts(items: Sequence[Item], manifest: Manifest) -> list[Item]:
     fixed: dict[str, Part | None] = {
         s.name: None if s.split == "auto" else s.split for s in manifest.source
     }
+    sources = {source.name: source for source in manifest.source}
     candidates = [
         Candidate(
             item.picture.source,
             item.looked.sha256,
             item.looked.looks,
-            item.picture.group,
+            ties_of(sources[item.picture.source], item.picture.path),
             fixed[item.picture.source] or kept.get(item.looked.sha256),
         )
         for item in items

@@ -25,8 +25,8 @@ class LabelledPicture:
     picture has a box: of these alone does a missing box mean that nothing is there, and only these
     may be judged or taught as absent. difficult (N,) marks boxes that are neither to be found nor
     wrong if found. group is the place, mission or video that the picture belongs to, "" if it
-    stands alone; hardness in [0, 1] says how much is to be learnt from it; repeat, how often it comes
-    in an epoch of training.
+    stands alone; hardness in [0, 1] says how much is to be learnt from it; repeat, how often it
+    comes in an epoch of training.
     """
 
     path: Path

@@ -54,7 +54,8 @@ class SourceEntry(_Frozen):
     origin: str = ""
     released: bool = False  # whether its terms allow it in a model that is given away
     checksum: str | None = None  # as `dataset stats` prints it
-    group: str | None = None  # regular expression; what it finds in a file's name is its place
+    group: str | None = None  # regular expression; what its groups find in a file's name ties it
+    hardness: str | None = None  # a CSV of file, hardness: how much each picture teaches, 0 to 1
     split: Literal["auto", "train", "val", "test"] = "auto"
     repeat: Annotated[float, Field(gt=0, le=100)] = 1.0  # how often a picture comes in an epoch
 

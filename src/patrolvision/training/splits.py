@@ -26,7 +26,7 @@ class Candidate:
     source: str
     sha256: str
     looks: int
-    place: str = ""  # "": stands alone
+    ties: tuple[str, ...] = ()  # its place, mission or video: whoever shares one stays with it
     fixed: Part | None = None
 
 
@@ -41,8 +41,7 @@ def groups_of(pictures: Sequence[Candidate], distance: int) -> NDArray[np.int64]
 
 
 def _keys(picture: Candidate) -> list[tuple[str, str]]:
-    keys = [("", picture.sha256)]
-    return [*keys, (picture.source, picture.place)] if picture.place else keys
+    return [("bytes", picture.sha256), *(("tie", tie) for tie in picture.ties)]
 
 
 def parted(pictures: Sequence[Candidate], rule: SplitRule) -> list[Part]:
