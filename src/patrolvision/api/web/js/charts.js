@@ -19,7 +19,7 @@ function figuresTable(caption, head, rows) {
 }
 
 /** The key of a chart: a spot of colour and a name each. */
-export const legend = (series) =>
+const legend = (series) =>
   el("ul", { class: "chart-legend" }, series.map((s) => el("li", { class: s.css }, el("i", { class: s.isLine ? "chart-dash" : "dot", "aria-hidden": "true" }), s.name)));
 
 /** Bars over time, one on another, with lines over them. series: [{name, css, values, isLine?}]. */
