@@ -158,7 +158,7 @@ def test_a_missing_licence_is_named_with_the_sources_line(tmp_path: Path) -> Non
 def test_an_empty_split_is_refused(tmp_path: Path) -> None:
     write_source(tmp_path / "a", 1)
     path = _manifest(tmp_path, source_text("a"))
-    with pytest.raises(ConfigError, match="the split '(train|val)' would be empty"):
+    with pytest.raises(ConfigError, match=r"the split '(train|val)' would be empty"):
         building.write_dataset(dataset.draft(path), tmp_path / "out")
 
 
