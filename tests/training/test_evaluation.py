@@ -168,6 +168,13 @@ def test_pictures_of_one_clip_are_drawn_together() -> None:
     assert (rounds[:, 2] != rounds[:, 3]).any()
 
 
+def test_of_a_few_clips_there_is_a_figure_but_no_interval() -> None:
+    clip = [picture(("litter", at(0)), group="one clip")] * 20
+    ap50 = report(clip, [boxes(("litter", at(0), 0.9)), boxes()] * 10).classes[0].ap50
+    assert ap50.value is not None
+    assert (ap50.low, ap50.high) == (None, None)
+
+
 def test_an_interval_holds_its_figure_and_narrows_with_more_pictures() -> None:
     hit, miss = boxes(("litter", at(0), 0.9)), boxes()
 

@@ -141,7 +141,10 @@ def drone_cuts(data: Path, writer: Writer, names: list[str], count: int, seed: i
         left = int(np.clip((x1 + x2) / 2 - CUT_PX * rng.uniform(0.2, 0.8), 0, width - CUT_PX))
         top = int(np.clip((y1 + y2) / 2 - CUT_PX * rng.uniform(0.2, 0.8), 0, height - CUT_PX))
         window = (left, top, left + CUT_PX, top + CUT_PX)
-        cut, inside = image[top : top + CUT_PX, left : left + CUT_PX], first.crop_boxes(boxes, window)
+        cut, inside = (
+            image[top : top + CUT_PX, left : left + CUT_PX],
+            first.crop_boxes(boxes, window),
+        )
         for _ in range(rng.randrange(4)):
             inside, cut = turned(inside, (CUT_PX, CUT_PX)), np.rot90(cut)
         large = cv2.resize(np.ascontiguousarray(cut), (2 * CUT_PX, 2 * CUT_PX))
@@ -150,9 +153,7 @@ def drone_cuts(data: Path, writer: Writer, names: list[str], count: int, seed: i
     return made
 
 
-def lamp_pictures(
-    data: Path, writer: Writer, names: list[str], count: int, seed: int
-) -> list[str]:
+def lamp_pictures(data: Path, writer: Writer, names: list[str], count: int, seed: int) -> list[str]:
     """Darkened pictures with lamps, with the boxes that were there."""
     rng = np.random.default_rng(seed)
     made = []

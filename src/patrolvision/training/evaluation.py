@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from patrolvision.training import evaluation_figures as figures
 from patrolvision.training.calibration import FALSE_PER_1000, Calibration, calibrate
@@ -19,6 +20,7 @@ from patrolvision.types import Detections
 
 FLOOR = 0.01  # boxes less sure than this are not asked for: they change no figure visibly
 CURVE_POINTS = 200
+LEAST_UNITS = 5  # places or clips with the class: of fewer no interval can be told
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,8 @@ def _class_report(
     incidents: IncidentRecall | None,
 ) -> ClassReport:
     mine = weights[:, matches.pictures]
-    whole = _slice(matches, threshold, mine)
+    units = np.array([pictures[k].group or f"\0{k}" for k in matches.pictures])
+    whole = _slice(matches, threshold, mine, units)
     sources = np.array([pictures[k].source for k in matches.pictures])
     by_source = {str(s): sources == s for s in sorted(set(sources.tolist()))}
     sized = {
@@ -157,12 +160,14 @@ def _class_report(
         pictures=whole.pictures,
         boxes=whole.boxes,
         ap50=whole.ap50,
-        ap50_95=figures.estimate(figures.ap50_95, matches, mine),
+        ap50_95=figures.estimate(figures.ap50_95, matches, _enough(matches, mine, units)),
         precision=whole.precision,
         recall=whole.recall,
-        by_size={size: _slice(m, threshold, mine) for size, m in sized.items() if m.drawn.sum()},
+        by_size={
+            size: _slice(m, threshold, mine, units) for size, m in sized.items() if m.drawn.sum()
+        },
         by_source={
-            source: _slice(matches.only(kept), threshold, mine[:, kept])
+            source: _slice(matches.only(kept), threshold, mine[:, kept], units[kept])
             for source, kept in by_source.items()
             if matches.drawn[kept].sum()
         },
@@ -178,7 +183,15 @@ def _class_report(
     )
 
 
-def _slice(matches: ClassMatches, threshold: float, weights: Weights) -> Slice:
+def _enough(matches: ClassMatches, weights: Weights, units: NDArray[np.str_]) -> Weights:
+    """The rounds, or none of them where too few places or clips have the class."""
+    return weights if len(set(units[matches.drawn > 0].tolist())) >= LEAST_UNITS else weights[:0]
+
+
+def _slice(
+    matches: ClassMatches, threshold: float, weights: Weights, units: NDArray[np.str_]
+) -> Slice:
+    weights = _enough(matches, weights, units)
     return Slice(
         pictures=len(matches.drawn),
         boxes=int(matches.drawn.sum()),

@@ -64,16 +64,18 @@ def bar(estimate: Estimate, digits: int = 2) -> str:
     """A figure, its interval as a whisker over a bar from 0 to 1; a dash where there is none."""
     if estimate.value is None:
         return '<span class="none">–</span>'
-    low = estimate.value if estimate.low is None else estimate.low
-    high = estimate.value if estimate.high is None else estimate.high
-    told = f"{estimate.value:.{digits}f}"
-    between = f"{low:.{digits}f}–{high:.{digits}f}"
+    told = f"<b>{estimate.value:.{digits}f}</b>"
+    whisker = ""
+    if estimate.low is not None and estimate.high is not None:
+        told += f" <small>{estimate.low:.{digits}f}–{estimate.high:.{digits}f}</small>"
+        whisker = (
+            f'<path class="whisker" d="M{100 * estimate.low:.1f} 4H{100 * estimate.high:.1f}"/>'
+        )
     return (
-        f'<span class="figure"><b>{told}</b> <small>{between}</small>'
-        f'<svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
-        f'<rect class="rail" width="100" height="8" rx="2"/>'
+        f'<span class="figure">{told}<svg viewBox="0 0 100 8" preserveAspectRatio="none" '
+        f'aria-hidden="true"><rect class="rail" width="100" height="8" rx="2"/>'
         f'<rect class="fill" width="{100 * estimate.value:.1f}" height="8" rx="2"/>'
-        f'<path class="whisker" d="M{100 * low:.1f} 4H{100 * high:.1f}"/></svg></span>'
+        f"{whisker}</svg></span>"
     )
 
 

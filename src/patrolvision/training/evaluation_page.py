@@ -6,7 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 
-from patrolvision.training.evaluation import ClassReport, EvalReport, FalseAlarms, Slice
+from patrolvision.training.evaluation import (
+    LEAST_UNITS,
+    ClassReport,
+    EvalReport,
+    FalseAlarms,
+    Slice,
+)
 from patrolvision.training.evaluation_charts import Line, bar, chart, confusion_table
 from patrolvision.training.evaluation_mistakes import NOTHING, Mistake
 from patrolvision.training.evaluation_pictures import data_uri
@@ -28,7 +34,8 @@ def page(report: EvalReport, pictures: Sequence[LabelledPicture], failed: Mappin
         f"<h1>{escape(report.model)}</h1>",
         f"<p>Judged on {report.pictures} pictures of {escape(report.data)}, part "
         f"{escape(report.part)}{_sources(report)}. Small figures are 95 % intervals by bootstrap "
-        f"over pictures, {report.rounds} rounds.</p>",
+        f"over pictures, {report.rounds} rounds; a clip counts as one, and of fewer than "
+        f"{LEAST_UNITS} there is no interval.</p>",
         _failed(failed),
         "<h2>Figures</h2>",
         _summary(report.classes),
