@@ -1,0 +1,110 @@
+"""GET /clusters: a window of the map, whatever stands in it, as a few hundred points."""
+
+import threading
+from typing import Annotated, Any
+
+from fastapi import APIRouter, BackgroundTasks, Depends, Query
+from fastapi.responses import Response
+from sqlalchemy import Engine
+
+from patrolvision.api import answers
+from patrolvision.api.routes.tickets import asked_tickets
+from patrolvision.api.security import Office
+from patrolvision.store import pyramid, quads
+from patrolvision.store.engine import reading
+from patrolvision.store.map_reads import FINER, Shown, shown
+from patrolvision.store.quads import Bounds
+from patrolvision.store.ticket_filters import TicketFilter
+
+WORLD: Bounds = (-180.0, -85.0, 180.0, 85.0)
+MOST_TILES = 64  # of the map in one window: more than any screen shows
+UNFOLDED = 500  # changes that readers add up themselves
+PROPERTIES = ("number", "category", "state", "priority", "assignee")
+
+
+class Folding:
+    """Folds the changes of tickets into the sums, in the background, one thread at a time."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._busy = threading.Lock()
+
+    def later(self, tasks: BackgroundTasks, waiting: int) -> None:
+        """Fold after the answer, if there is enough to fold."""
+        if waiting >= UNFOLDED:
+            tasks.add_task(self.fold)
+
+    def fold(self) -> None:
+        """Fold all there is, unless this is being done."""
+        if not self._busy.acquire(blocking=False):
+            return
+        try:
+            while pyramid.fold(self._engine):
+                pass
+        finally:
+            self._busy.release()
+
+
+def cluster_zoom(box: Bounds, zoom: int) -> int:
+    """The zoom of the clusters of a window, coarser where the window holds too many tiles."""
+    while zoom > 0 and _tiles(box, zoom) > MOST_TILES:
+        zoom -= 1
+    return zoom + FINER
+
+
+def _tiles(box: Bounds, zoom: int) -> int:
+    west, south, east, north = box
+    _, left, top = quads.tile_at(north, west, zoom)
+    _, right, bottom = quads.tile_at(south, east, zoom)
+    columns = (right - left) % (1 << zoom) + 1
+    return columns * (bottom - top + 1)
+
+
+def properties(found: Shown) -> list[tuple[float, float, dict[str, Any]]]:
+    """(lat_deg, lon_deg, what is said of it) of every point of a window."""
+    points: list[tuple[float, float, dict[str, Any]]] = [
+        (c.lat_deg, c.lon_deg, {"count": c.count, "cluster": True}) for c in found.clusters
+    ]
+    for row in found.singles:
+        said = {"count": 1, "cluster": False, "ticket_id": row["id"]}
+        said |= {name: row[name] for name in PROPERTIES}
+        points.append((row["lat_deg"], row["lon_deg"], said))
+    return points
+
+
+def router(office: Office) -> APIRouter:
+    """Clusters over the office's store."""
+    engine, folding = office.store.engine, Folding(office.store.engine)
+    router = APIRouter(prefix="/api/v1", tags=["map"])
+
+    @router.get(
+        "/clusters",
+        response_class=Response,
+        responses={200: {"content": {answers.GEOJSON: {"schema": answers.FEATURES}}}},
+    )
+    def clusters(
+        tasks: BackgroundTasks,
+        wanted: Annotated[TicketFilter, Depends(asked_tickets(office))],
+        zoom: Annotated[float, Query(ge=0, le=24, description="of the map, tiles of 512 px")] = 0,
+    ) -> Response:
+        """Points for a window of the map: clusters with a count, and single tickets."""
+        box = wanted.box or WORLD
+        ranges = quads.quads_covering(box, 256)
+        with reading(engine) as connection:
+            found = shown(connection, ranges, cluster_zoom(box, int(zoom)), wanted)
+            waiting = pyramid.waiting(connection)
+        folding.later(tasks, waiting)
+        features = [
+            {
+                "type": "Feature",
+                "geometry": {"type": "Point", "coordinates": [lon, lat]},
+                "properties": said,
+            }
+            for lat, lon, said in properties(found)
+        ]
+        content = {"type": "FeatureCollection", "features": features}
+        answer = answers.body(content, media_type=answers.GEOJSON)
+        answer.background = tasks
+        return answer
+
+    return router
