@@ -10,7 +10,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from patrolvision import wiring
 from patrolvision.config import OfficeSettings, checked, load_office
 from patrolvision.errors import EXIT_OK, CallError, OutputError
-from patrolvision.report.facts import facts_of
+from patrolvision.report.facts import Facts, facts_of
 from patrolvision.report.figures import CrewInfo
 from patrolvision.report.observed import km_observed
 from patrolvision.report.period import Period, PeriodKind, period_of
@@ -26,6 +26,7 @@ from patrolvision.report.period_page import render_period
 from patrolvision.report.places import HOT_SPAN, LEDGER_SPAN, Sighting
 from patrolvision.report.summary import Materials, as_csv, as_json, as_xlsx, summary
 from patrolvision.report.words import Language
+from patrolvision.types import GridCodes
 
 if TYPE_CHECKING:
     from patrolvision.store.sql_store import SqlStore
@@ -41,19 +42,27 @@ FORMATS: Mapping[str, Callable[[Record, Language], bytes]] = {
 
 
 def report_of(
-    store: SqlStore, catalogue: Catalogue, kind: PeriodKind, day: date, now: datetime
+    store: SqlStore,
+    catalogue: Catalogue,
+    kind: PeriodKind,
+    day: date,
+    now: datetime,
+    *,
+    covers: Callable[[GridCodes], bool] | None = None,
 ) -> Record:
     """The report of the period that a day lies in, on the catalogue's clock.
 
-    One that was approved is given as it was then. CallError for a period that has not begun.
+    One that was approved is given as it was then. covers narrows it to some grids; None: the whole
+    city. CallError for a period that has not begun.
     """
     from patrolvision.store import periods
 
     period = period_of(kind, day, catalogue.timezone, now)
-    kept = periods.approved(store.engine, name_of(period))
+    kept = None if covers else periods.approved(store.engine, name_of(period))
     if kept is not None:
         return dict(json.loads(kept))  # kept as text: the order of its members belongs to it
-    return summary(period, _materials(store, catalogue, period))
+    materials = _materials(store, catalogue, period)
+    return summary(period, materials if covers is None else _within(materials, covers))
 
 
 def approve(
@@ -109,6 +118,24 @@ def _materials(store: SqlStore, catalogue: Catalogue, period: Period) -> Materia
         names={name: (r.name_en, r.name_zh) for name, r in catalogue.categories.items()},
         rules=rules_digest(catalogue),
         score=lambda kind, measures: score(catalogue.scoring, kind, measures),
+    )
+
+
+def _within(whole: Materials, covers: Callable[[GridCodes], bool]) -> Materials:
+    """What lies in some grids; the way observed only where it is known by cell."""
+
+    def is_in(it: Facts | Sighting) -> bool:
+        return covers(GridCodes(it.unit_grid, it.responsible_grid, it.segment))
+
+    def is_cell(kind: str, code: str) -> bool:
+        unit, responsible = kind == "unit_grid", kind == "responsible_grid"
+        return covers(GridCodes(code if unit else None, code if responsible else None))
+
+    return replace(
+        whole,
+        facts=[facts for facts in whole.facts if is_in(facts)],
+        sightings=[sighting for sighting in whole.sightings if is_in(sighting)],
+        km={key: km for key, km in whole.km.items() if is_cell(*key)},
     )
 
 

@@ -28,6 +28,14 @@ ROUTES = (
     "incidents",
     "observations",
     "coverage",
+    "clusters",
+    "tiles",
+    "crews",
+    "devices",
+    "zones",
+    "grids",
+    "categories",
+    "reports",
     "present",
 )  # fmt: skip
 

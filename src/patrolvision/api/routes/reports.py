@@ -1,0 +1,83 @@
+"""GET /reports/{day|week|month|year}/{date}: the office's figures, as data, workbook or page."""
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Path, Query
+from fastapi.responses import Response
+from pydantic import BaseModel
+
+from patrolvision import reporting, wiring
+from patrolvision.api import answers
+from patrolvision.api.security import Office, Principal, reader, requires
+from patrolvision.report.period import PeriodKind
+
+FORMATS: dict[str, tuple[str, str]] = {
+    "json": (answers.JSON, "json"),
+    "csv": ("text/csv; charset=utf-8", "csv"),
+    "xlsx": ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx"),
+    "html": ("text/html; charset=utf-8", "html"),
+}
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+Day = Annotated[date, Path(description="any day of it", examples=["2026-05-04"])]
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "the report",
+        "content": {
+            answers.JSON: {"schema": {"type": "object"}},
+            "text/csv": {"schema": {"type": "string"}},
+            FORMATS["xlsx"][0]: {"schema": {"type": "string", "format": "binary"}},
+            "text/html": {"schema": {"type": "string"}},
+        },
+    }
+}
+
+
+class Approved(BaseModel):
+    """Whether the report was approved now; if not, it had been before and stays as it was."""
+
+    new: bool
+
+
+def router(office: Office) -> APIRouter:
+    """Reports over the office's store."""
+    router = APIRouter(prefix="/api/v1", tags=["reports"])
+    catalogue = wiring.catalogue(office.settings)
+
+    @router.get("/reports/{period}/{day}", responses=ANSWERS, response_class=Response)
+    def report(
+        period: PeriodKind,
+        day: Day,
+        who: Annotated[Principal, Depends(reader(office))],
+        form: Annotated[Literal["json", "csv", "xlsx", "html"], Query(alias="format")] = "json",
+        lang: Annotated[Literal["en", "zh"], Query(description="of the page")] = "en",
+    ) -> Response:
+        """The figures of the period that a day lies in, as they stood at its end.
+
+        The same again whenever it is asked for. Somebody with areas gets the figures of these.
+        """
+        covers = who.covers if who.areas else None
+        found = reporting.report_of(
+            office.store, catalogue, period, day, office.clock(), covers=covers
+        )
+        media_type, ending = FORMATS[form]
+        name = f"report-{period}-{found['first']}.{ending}"
+        shown = "inline" if form in ("html", "json") else "attachment"
+        headers = {
+            "Content-Disposition": f'{shown}; filename="{name}"',
+            "Content-Security-Policy": POLICY,
+        }
+        content = reporting.FORMATS[form](found, lang)
+        return Response(content, media_type=media_type, headers=headers)
+
+    @router.post("/reports/{period}/{day}/approval")
+    def approved(
+        period: PeriodKind,
+        day: Day,
+        who: Annotated[Principal, Depends(requires(office, "admin"))],
+    ) -> Approved:
+        """Keep the report of a past period as it is, whatever is still learnt about that time."""
+        new = reporting.approve(office.store, catalogue, period, day, office.clock(), who.name)
+        return Approved(new=new)
+
+    return router
