@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from patrolvision.api import layers
+from patrolvision.api import layer_files
 from patrolvision.api.intake import Layers
 from patrolvision.api.security import Office, Principal, reader, requires
 from patrolvision.tickets.grids import GridIndex
@@ -26,20 +26,20 @@ def router(office: Office) -> APIRouter:
     router = APIRouter(prefix="/api/v1", tags=["zones and grids"])
     in_force = Layers(office)
 
-    @router.get("/grids", responses=layers.GIVEN, response_class=Response)
+    @router.get("/grids", responses=layer_files.GIVEN, response_class=Response)
     def grids(who: Annotated[Principal, Depends(reader(office))]) -> Response:
         """The cells and segments in force, as GeoJSON."""
-        return layers.given(office, "grids")
+        return layer_files.given(office, "grids")
 
-    @router.put("/grids", openapi_extra=layers.BODY)
+    @router.put("/grids", openapi_extra=layer_files.BODY)
     def replaced(
         who: Annotated[Principal, Depends(requires(office, "dispatcher"))],
-        content: Annotated[bytes, Depends(layers.geojson)],
-    ) -> layers.LayerVersion:
+        content: Annotated[bytes, Depends(layer_files.geojson)],
+    ) -> layer_files.LayerVersion:
         """Put other cells and segments in force; refused as a whole if one of them is wrong."""
-        text = layers.text_of(content)
+        text = layer_files.text_of(content)
         GridIndex.from_text(text, "grids")
-        return layers.put(office, "grids", text, who.name)
+        return layer_files.put(office, "grids", text, who.name)
 
     @router.get("/grids/at")
     def codes(
