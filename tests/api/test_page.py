@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+
 from patrolvision import wiring
 from patrolvision.api.app import create_app
 from patrolvision.api.routes.page import own_files, policy

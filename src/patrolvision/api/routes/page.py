@@ -85,7 +85,7 @@ def bundle() -> dict[str, Asset]:
 
 
 def policy(tiles_url: str | None) -> str:
-    """The Content-Security-Policy: this server, MapLibre's worker, and the tiles if there are any."""
+    """The Content-Security-Policy: this server, MapLibre's worker, and the tiles' server."""
     tiles = ""
     if tiles_url and (parts := urlsplit(tiles_url)).netloc:
         tiles = f" {parts.scheme}://{parts.netloc.replace('{s}', '*')}"
@@ -122,7 +122,7 @@ def _send(asset: Asset, request: Request, headers: Mapping[str, str]) -> Respons
 
 
 def router(office: Office) -> APIRouter:
-    """The page, its files and what it has to know of the settings. No sign-in: they hold no data."""
+    """The page, its files and what it has to know of the settings: no data, so no sign-in."""
     settings = office.settings
     assets = {**own_files(), **bundle()}
     headers = {

@@ -3,7 +3,6 @@
 import { el, svg } from "./dom.js";
 import { number, percent } from "./i18n.js";
 
-const WIDTH = 640;
 
 /** A step (1, 2 or 5 times a power of ten) that cuts `top` into at most `parts`. */
 function niceStep(top, parts = 4) {
@@ -24,6 +23,7 @@ const legend = (series) =>
 
 /** Bars over time, one on another, with lines over them. series: [{name, css, values, isLine?}]. */
 export function timeBars({ title, labels, series, height = 220 }) {
+  const width = innerWidth < 600 ? 380 : 640; // of the drawing: its letters keep their size on a phone
   const bars = series.filter((s) => !s.isLine);
   const lines = series.filter((s) => s.isLine);
   const sums = labels.map((_, k) => bars.reduce((sum, s) => sum + s.values[k], 0));
@@ -31,14 +31,14 @@ export function timeBars({ title, labels, series, height = 220 }) {
   const top = step * Math.ceil(Math.max(...sums, ...lines.flatMap((s) => s.values), 1) / step);
   const [left, right, above, below] = [36, 8, 8, 24];
   const y = (value) => above + (height - above - below) * (1 - value / top);
-  const slot = (WIDTH - left - right) / Math.max(labels.length, 1);
+  const slot = (width - left - right) / Math.max(labels.length, 1);
   const x = (k) => left + slot * (k + 0.5);
   const thick = Math.min(slot * 0.7, 44);
-  const every = Math.ceil(labels.length / 8);
+  const every = Math.ceil(labels.length / (width / 80));
 
-  const drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${height}`, class: "chart", "aria-hidden": "true" });
+  const drawing = svg("svg", { viewBox: `0 0 ${width} ${height}`, class: "chart", "aria-hidden": "true" });
   for (let value = 0; value <= top; value += step) {
-    drawing.append(svg("line", { x1: left, x2: WIDTH - right, y1: y(value), y2: y(value), class: "chart-grid" }), svg("text", { x: left - 8, y: y(value) + 4, class: "chart-tick end" }, number(value)));
+    drawing.append(svg("line", { x1: left, x2: width - right, y1: y(value), y2: y(value), class: "chart-grid" }), svg("text", { x: left - 8, y: y(value) + 4, class: "chart-tick end" }, number(value)));
   }
   labels.forEach((label, k) => {
     let under = 0;

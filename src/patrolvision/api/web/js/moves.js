@@ -12,10 +12,18 @@ const AGAINST = ["reject", "send_back"];
 
 const labelOf = (move) => (language() === "zh" ? move.label_zh : move.label_en) || actionName(move.action);
 
-/** Causes for this category, as the office's tables give them. */
+const OBSTACLES = [[/after-picture/, "why.proof"], [/nobody checks/, "why.eyes"], [/must be confirmed/, "why.confirm"], [/it is given to/, "why.own"], [/ is for /, "why.role"], [/no later look/, "why.gone"]];
+
+/** Why a move cannot be made, in the page's language where the reason is a known one. */
+function obstacle(text) {
+  const known = OBSTACLES.find(([pattern]) => pattern.test(text));
+  return known ? t(known[1]) : text.replace(/^ticket \S+: /, "");
+}
+
+/** Causes for this category, its own before those of every category, false alarms before other reasons. */
 export async function causesFor(category) {
-  const all = await get("causes");
-  return Array.isArray(all) ? all.filter((c) => !c.category || c.category === category || c.category === "*") : all[category] ?? [];
+  const weight = (c) => (c.category === "*") + 2 * !c.false_alarm;
+  return (await get("causes", { category })).filter((c) => [category, "*"].includes(c.category ?? "*")).sort((a, b) => weight(a) - weight(b));
 }
 
 /** A file field for one photo with a preview; `files()` gives what was chosen. */
@@ -53,7 +61,7 @@ async function causeField(ticket) {
 }
 
 /** A cause's name in the page's language. */
-export const causeLabel = (c) => (language() === "zh" ? c.label_zh ?? c.name_zh : c.label_en ?? c.name_en) ?? causeName(c);
+export const causeLabel = (c) => (language() === "zh" ? c.name_zh : c.name_en) ?? causeName(c);
 
 async function assigneeField(ticket) {
   const crews = await get(`tickets/${encodeURIComponent(ticket.ticket_id)}/candidates`).catch(() => []);
@@ -61,16 +69,16 @@ async function assigneeField(ticket) {
   const hand = el("input", { type: "text", "data-need": "assignee-name", placeholder: t("assignee.other"), "aria-label": t("assignee.other"), on: { input: () => { for (const r of node.querySelectorAll("input[type=radio]")) r.checked = false; } } });
   const node = el("fieldset", { class: "candidates" }, el("legend", {}, t("assignee")),
     crews.slice(0, 6).map((crew, k) => el("label", { class: "candidate" },
-      el("input", { type: "radio", name, value: crew.id ?? crew.crew_id, checked: k === 0, "data-need": "assignee", on: { change: () => { hand.value = ""; } } }),
-      el("span", { class: "grow" }, el("b", {}, crew.name ?? crew.id), el("span", { class: "soft small" }, candidateWords(crew))),
+      el("input", { type: "radio", name, value: crew.crew, checked: k === 0, "data-need": "assignee", on: { change: () => { hand.value = ""; } } }),
+      el("span", { class: "grow" }, el("b", {}, crew.name), el("span", { class: "soft small" }, candidateWords(crew))),
       k === 0 ? el("span", { class: "chip good" }, t("assignee.best")) : null)),
     hand);
   return { node, read: () => ({ assignee: hand.value.trim() || node.querySelector("input[type=radio]:checked")?.value }) };
 }
 
 function candidateWords(crew) {
-  const metres = crew.distance_m ?? crew.range_m;
-  return [metres === null || metres === undefined ? null : distance(metres), crew.level ? t(`level.${crew.level}`) : null, crew.on_duty === false ? t("crew.off") : null, ...(crew.skills ?? [])].filter(Boolean).join(" · ");
+  const far = crew.distance_m === null ? t("crew.unknown") : distance(crew.distance_m);
+  return [crew.crew, far, t("crew.load", { n: crew.open_tickets })].join(" · ");
 }
 
 function pictureField() {
@@ -156,7 +164,7 @@ export async function movesPanel(ticket, { done, busy = () => {} }) {
     return [
       main ? button(main, "primary wide") : null,
       rest.length ? el("div", { class: "row wrap" }, rest.map((m) => button(m, AGAINST.includes(m.action) ? "danger" : ""))) : null,
-      closed.length ? el("ul", { class: "why-not soft small" }, closed.map((m) => el("li", {}, el("b", {}, labelOf(m)), " – ", m.why_not))) : null,
+      closed.length ? el("ul", { class: "why-not soft small" }, closed.map((m) => el("li", {}, el("b", {}, labelOf(m)), " – ", obstacle(m.why_not)))) : null,
       moves.length ? null : el("p", { class: "soft small" }, t("moves.none")),
     ];
   }

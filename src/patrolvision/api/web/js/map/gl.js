@@ -4,7 +4,9 @@ import { colour, onTheme } from "../theme.js";
 import { pictureOf } from "./pins.js";
 
 const EMPTY = { type: "FeatureCollection", features: [] };
-const NAMES = ["graticule", "coverage", "grids", "segments", "zones", "ellipse", "area", "points", "selected"];
+const NAMES = ["graticule", "zones", "ellipse", "area", "points", "selected"];
+const TILED = ["coverage", "grids", "segments"]; // these come as vector tiles, so that a whole city is light
+const tiled = (name, minzoom, maxzoom) => ({ type: "vector", tiles: [`${location.origin}/api/v1/tiles/${name}/{z}/{x}/{y}.mvt`], minzoom, maxzoom });
 
 function loadLibrary() {
   if (window.maplibregl) return Promise.resolve(window.maplibregl);
@@ -23,21 +25,20 @@ const byCategory = () => ["match", ["get", "category"], "open_fire", colour("fir
 const grow = (from, a, to, b) => ["interpolate", ["exponential", 2], ["zoom"], from, a, to, b];
 
 function layers(hasTiles) {
-  const isUnit = ["==", ["get", "layer"], "unit"];
   const ring = ["match", ["get", "rule"], "parking_allowed", colour("good"), "fire_ok", colour("soft"), "ignore", colour("soft"), colour("zone")];
   return [
     { id: "ground", type: "background", paint: { "background-color": colour("map-ground") } },
     ...(hasTiles ? [{ id: "tiles", source: "tiles", type: "raster" }] : []),
     line("graticule", "graticule", { "line-color": colour("map-cell"), "line-width": 0.6, "line-opacity": 0.5 }),
-    line("road-edge", "segments", { "line-color": colour("map-road-edge"), "line-width": grow(12, 1.5, 20, 60) }),
-    line("road", "segments", { "line-color": colour("map-road"), "line-width": grow(12, 0.8, 20, 56) }),
-    area("coverage", "coverage", { "fill-color": colour("map-looked"), "fill-opacity": 0.06 }),
-    line("coverage-edge", "coverage", { "line-color": colour("map-looked"), "line-width": 0.8, "line-opacity": 0.35 }),
-    line("cells", "grids", { "line-color": colour("map-cell"), "line-width": 1 }, { filter: isUnit, minzoom: 13 }),
-    line("cells-strong", "grids", { "line-color": colour("map-cell-strong"), "line-width": 1.4, "line-dasharray": [4, 3] }, { filter: ["!", isUnit] }),
+    line("road-edge", "grids", { "line-color": colour("map-road-edge"), "line-width": grow(12, 1.5, 20, 60) }, { "source-layer": "segment" }),
+    line("road", "grids", { "line-color": colour("map-road"), "line-width": grow(12, 0.8, 20, 56) }, { "source-layer": "segment" }),
+    area("coverage", "coverage", { "fill-color": colour("map-looked"), "fill-opacity": 0.06 }, { "source-layer": "coverage" }),
+    line("coverage-edge", "coverage", { "line-color": colour("map-looked"), "line-width": 0.8, "line-opacity": 0.35 }, { "source-layer": "coverage" }),
+    line("cells", "grids", { "line-color": colour("map-cell"), "line-width": 1 }, { "source-layer": "unit", minzoom: 14 }),
+    line("cells-strong", "grids", { "line-color": colour("map-cell-strong"), "line-width": 1.4, "line-dasharray": [4, 3] }, { "source-layer": "responsible" }),
     area("zones", "zones", { "fill-color": ring, "fill-opacity": 0.12 }, { minzoom: 14 }),
     line("zones-edge", "zones", { "line-color": ring, "line-width": 1 }, { minzoom: 14 }),
-    { id: "cell-words", source: "grids", type: "symbol", minzoom: 16.5, filter: isUnit, layout: { "icon-image": ["concat", "words|", ["get", "code"]], "icon-padding": 12 } },
+    { id: "cell-words", source: "grids", "source-layer": "unit", type: "symbol", minzoom: 16.5, layout: { "icon-image": ["concat", "words|", ["get", "code"]], "icon-padding": 12 } },
     area("ellipse", "ellipse", { "fill-color": byCategory(), "fill-opacity": 0.18 }),
     line("ellipse-edge", "ellipse", { "line-color": byCategory(), "line-width": 1.6 }),
     area("area", "area", { "fill-color": colour("accent"), "fill-opacity": 0.07 }),
@@ -57,6 +58,8 @@ export async function glMap(box, { tiles, onMove, onPick, onPlace }) {
 
   const style = () => {
     const sources = Object.fromEntries(NAMES.map((name) => [name, { type: "geojson", data: held[name], tolerance: 0.2 }]));
+    sources.grids = tiled("grids", 8, 17);
+    sources.coverage = tiled("coverage", 11, 17);
     if (tiles?.url) sources.tiles = { type: "raster", tiles: [tiles.url], tileSize: 256, maxzoom: tiles.max_zoom ?? 19, attribution: tiles.attribution ?? "" };
     return { version: 8, sources, layers: layers(Boolean(tiles?.url)) };
   };
@@ -89,13 +92,14 @@ export async function glMap(box, { tiles, onMove, onPick, onPlace }) {
   onTheme(() => { map.setStyle(style(), { diff: false }); map.once("styledata", applyHidden); });
   await new Promise((done, failed) => {
     map.once("style.load", done);
-    map.once("error", (event) => failed(event.error));
+    map.once("error", (event) => { if (!map.isStyleLoaded()) failed(event.error); });
   });
   applyHidden();
   new ResizeObserver(() => map.resize()).observe(box);
 
   return {
     kind: "gl",
+    own: new Set(TILED),
     set(name, data) { held[name] = data; map.getSource(name)?.setData(data); },
     show(name, visible) { if (visible) hidden.delete(name); else hidden.add(name); applyHidden(); },
     bounds() { const b = map.getBounds(); return [b.getWest(), b.getSouth(), b.getEast(), b.getNorth()]; },

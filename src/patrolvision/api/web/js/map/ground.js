@@ -1,4 +1,5 @@
-/** The map's own ground: cells, roads, kerb rules and what was looked at, asked for by the box in view. */
+/** The map's own ground: cells, roads, kerb rules and what was looked at, asked for by the box in view where the map does not fetch
+ * them as tiles itself. */
 
 import { get } from "../api.js";
 import { graticule } from "../geometry.js";
@@ -44,7 +45,7 @@ export function groundKeeper(map) {
     const zoom = map.zoom();
     map.set("graticule", graticule(bounds));
     for (const [name, layer] of Object.entries(LAYERS)) {
-      if (hidden.has(name)) continue;
+      if (hidden.has(name) || map.own.has(name)) continue;
       if (zoom < layer.from) { if (held[name]) { map.set(name, EMPTY); held[name] = null; } continue; }
       const isHeld = within(bounds, held[name]?.box) && (name !== "grids" || held[name].step >= 29 || zoom < 14.5);
       if (force || !isHeld) ask(name, wider(bounds), zoom);

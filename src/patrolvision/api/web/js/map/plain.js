@@ -160,6 +160,7 @@ export function plainMap(box, { onMove, onPick, onPlace }) {
   };
   return {
     kind: "plain",
+    own: new Set(),
     set(name, data) { held[name] = data; soon(); },
     show(name, visible) { if (visible) hidden.delete(name); else hidden.add(name); soon(); },
     bounds() { const [w, n] = toGround(0, 0); const [e, s] = toGround(...size); return [w, s, e, n]; },

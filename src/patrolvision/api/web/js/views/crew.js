@@ -1,6 +1,6 @@
 /** A crew's own tickets on a phone: take one, take a photo of the result, report back; works through tunnels. */
 
-import { page } from "../api.js";
+import { get, page, write } from "../api.js";
 import { askSignIn } from "../account.js";
 import { calm, el, icon, put, toast } from "../dom.js";
 import { apart_m } from "../geometry.js";
@@ -14,6 +14,7 @@ import { actionName, categoryChip, dueChip, isLate, nameOf, priorityChip, stateN
 
 const STORE = "pv-crew-tickets";
 const MINE = ["dispatched", "handling"];
+const MOST_WITH_PICTURES = 20;
 const RECENT = ["feedback"];
 
 /** What waits to be sent is shown as if it had been. */
@@ -53,7 +54,9 @@ export function open(main) {
       const crew = who.crew ?? who.name;
       const given = who.role === "crew" ? { assignee: crew } : {};
       const found = await page("tickets", { ...given, state: [...MINE, ...RECENT], sort: "due", limit: 100 });
-      tickets = found.rows;
+      const whole = found.rows.filter((ticket) => MINE.includes(ticket.state)).slice(0, MOST_WITH_PICTURES);
+      const pictured = new Map((await Promise.all(whole.map((ticket) => get(`tickets/${encodeURIComponent(ticket.ticket_id)}`)))).map((ticket) => [ticket.ticket_id, ticket]));
+      tickets = found.rows.map((ticket) => pictured.get(ticket.ticket_id) ?? ticket);
       isOffline = false;
       localStorage.setItem(STORE, JSON.stringify({ who: who.name, tickets }));
     } catch (error) {
@@ -66,7 +69,11 @@ export function open(main) {
   const range = (ticket) => (here ? apart_m(here.latitude, here.longitude, ticket.lat_deg, ticket.lon_deg) : null);
   const order = (a, b) => (here ? range(a) - range(b) : isLate(b) - isLate(a));
   function findMe() {
-    navigator.geolocation.getCurrentPosition((found) => { here = found.coords; render(); }, () => toast(t("crew.nowhere"), { bad: true }), { enableHighAccuracy: true, timeout: 10_000, maximumAge: 60_000 });
+    navigator.geolocation.getCurrentPosition((found) => { here = found.coords; tellPosition(); render(); }, () => toast(t("crew.nowhere"), { bad: true }), { enableHighAccuracy: true, timeout: 10_000, maximumAge: 60_000 });
+  }
+  function tellPosition() {
+    if (!who.crew) return;
+    write("POST", `crews/${encodeURIComponent(who.crew)}/position`, { lat_deg: here.latitude, lon_deg: here.longitude }, { quiet: true }).catch(() => {}); // only a help for the dispatcher
   }
   const act = async (ticket, action, more) => {
     reporting = null;

@@ -109,7 +109,7 @@ export function open(main) {
   main.append(el("div", { class: "dashboard" }, head, body));
 
   const become = (next) => { Object.assign(kept, next); drawHead(null); load(); };
-  const address = (format) => `/api/v1/reports/${kept.period}/${kept.date}?format=${format}&language=${language()}`;
+  const address = (format) => `/api/v1/reports/${kept.period}/${kept.date}?format=${format}&lang=${language()}`;
   function drawHead(report) {
     put(head, el("h1", {}, t("view.dashboard")),
       el("div", { class: "row", role: "group", "aria-label": t("filter.period") }, PERIODS.map((p) => el("button", { type: "button", class: "toggle", "aria-pressed": String(p === kept.period), on: { click: () => become({ period: p }) } }, t(`dash.${p}`)))),
@@ -119,7 +119,7 @@ export function open(main) {
         el("button", { type: "button", class: "square quiet", "aria-label": t("dash.after"), on: { click: () => become({ date: stepped(kept.date, kept.period, 1) }) } }, icon("next"))),
       report ? el("span", { class: "soft small num" }, span(report)) : null,
       el("span", { class: "grow" }),
-      ["html", "csv", "xlsx"].map((format) => el("a", { class: "button small", href: address(format), target: format === "html" ? "_blank" : null, rel: "noopener" }, icon("doc"), format === "html" ? t("dash.report") : format.toUpperCase())));
+      el("div", { class: "row" }, ["html", "csv", "xlsx"].map((format) => el("a", { class: "button small", href: address(format), target: format === "html" ? "_blank" : null, rel: "noopener" }, icon("doc"), format === "html" ? t("dash.report") : format.toUpperCase()))));
   }
   function draw(report, stats) {
     const all = only(report, "all")[0];

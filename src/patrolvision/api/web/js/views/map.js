@@ -6,6 +6,7 @@ import { calm, el } from "../dom.js";
 import { asked, filter, filterForm } from "../filters.js";
 import { axes95, boxOf, ellipse95 } from "../geometry.js";
 import { ticketList } from "../list.js";
+import { t } from "../i18n.js";
 import { onChange } from "../live.js";
 import { stage } from "../map/stage.js";
 
@@ -37,7 +38,7 @@ export function open(main, address) {
   let points = EMPTY;
   let gone = false;
   const mapNode = el("section", { class: "map-stage" });
-  const drawerNode = el("aside", { class: "drawer", hidden: true, "aria-label": "ticket" });
+  const drawerNode = el("aside", { class: "drawer", hidden: true, "aria-label": t("ticket.label") });
   const go = (id) => { location.hash = id ? `#/map/${encodeURIComponent(id)}` : "#/map"; };
 
   const drawer = ticketDrawer({ node: drawerNode, close: () => go(null), changed: showPlace });
@@ -53,7 +54,7 @@ export function open(main, address) {
     pointsAsked?.abort();
     pointsAsked = new AbortController();
     try {
-      points = await get("clusters", { bbox: bbox(), zoom: Math.round(map.zoom()), ...asked() }, { signal: pointsAsked.signal });
+      points = await get("clusters", { bbox: bbox(), zoom: map.zoom().toFixed(1), ...asked() }, { signal: pointsAsked.signal });
       drawPoints();
     } catch (error) {
       if (error.name !== "AbortError" && error.status === undefined) throw error;

@@ -154,7 +154,7 @@ export function open(main) {
   function drawKeys() {
     if (causes) {
       put(keys, el("span", { class: "review-ask" }, t("review.why")),
-        causes.map((cause, k) => key(String(k + 1), causeLabel(cause), () => judge({ verdict: "false", cause: cause.code ?? cause }))),
+        causes.slice(0, 10).map((cause, k) => key(String((k + 1) % 10), causeLabel(cause), () => judge({ verdict: "false", cause: cause.code ?? cause }))),
         key("Esc", t("cancel"), () => { causes = null; render(); }, "quiet"));
       return;
     }
@@ -191,7 +191,7 @@ export function open(main) {
   function onKey(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]") || event.target.matches?.("input, select, textarea")) return;
     const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    const digit = Number(name);
+    const digit = name === "0" ? 10 : Number(name);
     const act = causes
       ? { Escape: () => { causes = null; render(); }, z: undo }[name] ?? (digit >= 1 && causes[digit - 1] ? () => judge({ verdict: "false", cause: causes[digit - 1].code ?? causes[digit - 1] }) : null)
       : { c: () => judge({ verdict: "confirmed" }), f: chooseCause, n: () => step(1), ArrowRight: () => step(1), p: () => step(-1), ArrowLeft: () => step(-1), z: undo }[name];
