@@ -76,6 +76,12 @@ def _reports(args: argparse.Namespace) -> int:
     return reporting.main(args)
 
 
+def _relay(args: argparse.Namespace) -> int:
+    from patrolvision import relaying
+
+    return relaying.main(args)
+
+
 def _simulate(args: argparse.Namespace) -> int:
     from patrolvision import peek
 
@@ -350,6 +356,13 @@ def build_parser() -> argparse.ArgumentParser:
     reports.add_argument("--approve", action="store_true", help="keep it as it is from now on")
     reports.add_argument("--json", action="store_true", help="one JSON object as the last line")
     reports.set_defaults(door=_reports)
+
+    relay = commands.add_parser("relay", help="bring the outbox to webhooks, Open311, CAP, MQTT")
+    relay.add_argument("--db", required=True, metavar="URL")
+    relay.add_argument("--config", type=Path, metavar="N.toml", help="who is told beside webhooks")
+    relay.add_argument("--once", action="store_true", help="one round instead of until a signal")
+    relay.add_argument("--allow-private", action="store_true", help="to private addresses as well")
+    relay.set_defaults(door=_relay)
 
     simulate = commands.add_parser("simulate", help="a city of observations whose truth is known")
     simulate.add_argument("out", type=Path)

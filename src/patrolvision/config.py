@@ -219,8 +219,66 @@ class OfficeSettings(_Frozen):
     open311_jurisdiction: str | None = None  # the jurisdiction_id served; None: any is taken
     open311_contact: str = "Ask the city's administration."
     open311_services: Path | None = None  # folder of the two tables; None: those shipped
+    neighbours: Path | None = None  # who is told beside the webhooks: a file of NeighboursFile
+    allow_private_webhooks: bool = False  # webhooks may lie in loopback and private networks
+    relay: bool = True  # tell the neighbours from this process
 
     _known_timezone = field_validator("timezone")(Settings._known_timezone.__func__)  # type: ignore[attr-defined]
+
+
+class CapEntry(_Frozen):
+    """[cap]: where fires are told in CAP 1.2; a folder, an address, or both."""
+
+    sender: str = Field(default="patrolvision@localhost", pattern=r"^[^\s,<&]+$")
+    sender_name: str = "City patrol"
+    contact: str = ""
+    web: str = ""  # the office's own address, for links
+    folder: Path | None = None
+    url: str | None = None
+
+
+class Open311Entry(_Frozen):
+    """One [[open311]]: another server that gets our tickets; services: category -> its code."""
+
+    name: str = Field(pattern=r"^[\w.-]{1,64}$")
+    url: str
+    api_key: str
+    services: dict[str, str]
+    jurisdiction_id: str | None = None
+    state: str = "filed"  # a ticket is sent when it gets there
+    attributes: dict[str, dict[str, str]] = Field(default_factory=dict)
+
+
+class MqttEntry(_Frozen):
+    """[mqtt]: the broker that is told."""
+
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)] = 1883
+    site: str = Field(default="city", pattern=r"^[\w.-]{1,64}$")
+    username: str | None = None
+    password: str | None = None
+    tls: bool = False
+
+
+class RepliesEntry(_Frozen):
+    """[replies]: where e-mails to citizens are written for the mail server to collect."""
+
+    folder: Path
+    from_address: str = Field(pattern=r"^[^\s@]+@[^\s@]+$")
+
+
+class NeighboursFile(_Frozen):
+    """Who is told of what happens in the office, and how patiently."""
+
+    allow_private: bool = False  # addresses in loopback and private networks
+    timeout_s: PositiveFloat = 15.0
+    max_attempts: Annotated[int, Field(ge=1, le=1000)] = 40
+    retention_days: Annotated[float, Field(ge=0)] = 30.0  # of contacts after a case is closed
+    media: Path | None = None  # holds evidence/; None: the folder of the database file
+    cap: CapEntry | None = None
+    open311: list[Open311Entry] = Field(default_factory=list)
+    mqtt: MqttEntry | None = None
+    replies: RepliesEntry | None = None
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -290,3 +348,8 @@ def load_watch(path: Path) -> WatchFile:
             "settings": file.settings.model_copy(update=zones_and_grids),
         }
     )
+
+
+def load_neighbours(path: Path) -> NeighboursFile:
+    """Who is told, from a file; ConfigError names the file and the field that is wrong."""
+    return checked(NeighboursFile, _read_toml(path), where=str(path))

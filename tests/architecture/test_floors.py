@@ -19,11 +19,12 @@ STAGES = {
 DOORS = {
     "batch", "missions", "live", "follower", "retrain", "api", "demo", "fuse", "listing", "peek",
     "doctor", "bench", "deliver", "progress", "curate", "releases", "evaluating", "reporting",
+    "relaying",
 }  # fmt: skip
 FLOOR = {
     "types": 0, "errors": 0, "ports": 1, "geo": 1, "records": 1,
     **dict.fromkeys(STAGES, 2),
-    "pipeline": 3, "desk": 3, "config": 4, "wiring": 5,
+    "pipeline": 3, "desk": 3, "config": 4, "wiring": 5, "neighbours": 5,
     **dict.fromkeys(DOORS, 6),
     "cli": 7, "__main__": 7,
 }  # fmt: skip

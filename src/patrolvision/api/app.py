@@ -23,6 +23,8 @@ ROUTES = (
     "sessions",
     "accounts",
     "open311",
+    "webhooks",
+    "alerts",
     "page",
     "tickets",
     "incidents",

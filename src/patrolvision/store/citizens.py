@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from patrolvision.store import sql
 from patrolvision.store.neighbour_tables import citizen_reports, pushed_requests, reporters
-from patrolvision.store.schema import tickets
+from patrolvision.store.schema import incidents, tickets
 from patrolvision.types import Ticket
 
 
@@ -84,6 +84,20 @@ def forget_after(connection: Connection, report_ids: Sequence[str], at: datetime
 def forget_contacts(connection: Connection, now: datetime) -> int:
     """Delete every contact whose time has come; how many they were."""
     return connection.execute(delete(reporters).where(reporters.c.delete_after <= now)).rowcount
+
+
+def has_due_contacts(connection: Connection, now: datetime) -> bool:
+    """Whether there is a contact whose time has come."""
+    due = select(reporters.c.report_id).where(reporters.c.delete_after <= now).limit(1)
+    return connection.execute(due).first() is not None
+
+
+def pictures_of(connection: Connection, ticket_id: str) -> list[dict[str, Any]]:
+    """What the incident of a ticket says of its pictures: file, sha256, view; the best first."""
+    joined = tickets.join(incidents, tickets.c.incident_id == incidents.c.id)
+    wanted = select(incidents.c.evidence).select_from(joined).where(tickets.c.id == ticket_id)
+    evidence = connection.execute(wanted).scalar() or {}
+    return list(evidence.get("pictures") or ())
 
 
 def requested(

@@ -21,10 +21,14 @@ from patrolvision.store.audit import SqlAudit
 from patrolvision.tickets.roles import Role
 
 # What a key may do without a role. A reviewer's word is a person's: no key has that role.
-SCOPES = ("read", "observations:write", "coverage:write", "heartbeat", "telemetry", "position")
+SCOPES = (
+    "read", "observations:write", "coverage:write", "heartbeat", "telemetry", "position",
+    "open311:write",
+)  # fmt: skip
 Scope = Literal[
-    "read", "observations:write", "coverage:write", "heartbeat", "telemetry", "position"
-]
+    "read", "observations:write", "coverage:write", "heartbeat", "telemetry", "position",
+    "open311:write",
+]  # fmt: skip
 KeyRole = Literal["viewer", "dispatcher", "crew"]
 Area = Annotated[str, Field(min_length=1, max_length=64, examples=["440605"])]
 Areas = Annotated[list[Area], Field(max_length=100)]

@@ -1,0 +1,98 @@
+"""Door: `patrolvision relay`, and the relay that runs inside `patrolvision serve`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import signal
+import sys
+import threading
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING
+
+from patrolvision import wiring
+from patrolvision.config import NeighboursFile, load_neighbours
+from patrolvision.errors import EXIT_OK, EXIT_SOME_ITEMS_FAILED, PatrolVisionError
+
+if TYPE_CHECKING:
+    from patrolvision.neighbours import Neighbours
+
+log = logging.getLogger(__name__)
+PAUSE_S = 1.0
+
+
+def main(args: argparse.Namespace) -> int:
+    """Bring what waits in the outbox to the neighbours, once or until a signal."""
+    from patrolvision.neighbours import Neighbours
+
+    file = NeighboursFile() if args.config is None else load_neighbours(args.config)
+    if args.allow_private:
+        file = file.model_copy(update={"allow_private": True})
+    store = wiring.store(args.db, create=False)
+    try:
+        neighbours = Neighbours(store, file)
+        try:
+            return _once(neighbours) if args.once else _until_a_signal(neighbours)
+        finally:
+            neighbours.close()
+    finally:
+        store.close()
+
+
+def _once(neighbours: Neighbours) -> int:
+    done = neighbours.round()
+    # What one sink does may be news for another: replies to citizens are.
+    while (more := neighbours.round()).delivered:
+        done += more
+    summary = {name: getattr(done, name) for name in ("routed", "delivered", "failed", "dead")}
+    sys.stdout.write(json.dumps(summary) + "\n")
+    return EXIT_SOME_ITEMS_FAILED if done.failed else EXIT_OK
+
+
+def _until_a_signal(neighbours: Neighbours) -> int:
+    stop = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, end)
+    relay_until(stop, neighbours)
+    return EXIT_OK
+
+
+def relay_until(stop: threading.Event, neighbours: Neighbours, pause_s: float = PAUSE_S) -> None:
+    """Rounds with pauses until stop is set; a round that the database refuses is tried again."""
+    while not stop.is_set():
+        try:
+            done = neighbours.round(stop)
+        except PatrolVisionError as error:
+            log.error("the relay could not work: %s", error)
+            done = None
+        if done is None or not done.delivered:
+            stop.wait(pause_s)
+
+
+class BackgroundRelay:
+    """The relay in a thread of its own, as long as its context lasts."""
+
+    def __init__(self, neighbours: Neighbours) -> None:
+        self._neighbours, self._stop = neighbours, threading.Event()
+        self._thread = threading.Thread(
+            target=relay_until, args=(self._stop, neighbours), name="relay", daemon=True
+        )
+
+    def __enter__(self) -> BackgroundRelay:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._neighbours.close()
