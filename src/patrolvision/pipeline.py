@@ -17,6 +17,7 @@ from patrolvision.evidence.keeper import PictureKeeper
 from patrolvision.geo.geodesy import distance_m
 from patrolvision.incidents.fusion import absorb
 from patrolvision.incidents.neighbourhood import findings_under
+from patrolvision.incidents.quick import associate
 from patrolvision.incidents.settings import FusionSettings
 from patrolvision.observe import TrackBook, without_doubles
 from patrolvision.ports import Detector, Rule, StoreTransaction, Tracker
@@ -193,13 +194,11 @@ def settle(
     times), so that the same mission settled again, or after a crash, ends in the same state.
     """
     findings, looks = list(judged.findings), [*judged.looks, *looks]
-    places = [(f.observation.place.lat_deg, f.observation.place.lon_deg) for f in findings]
+    transaction.claim_all()  # what shares a pass is solved together, streets away
     stale: list[Look] = []
     if mission_id is not None:
-        places += transaction.places_of(mission_id)
         wanted = set(looks)
         stale = [look for look in transaction.looks_of(mission_id) if look not in wanted]
-    transaction.claim([*places, *(corner for k in [*looks, *stale] for corner in k.polygon)])
     bereft: list[Incident] = []
     if mission_id is not None:
         kept = [o.id for o in judged.observations], [f.id for f in findings]
@@ -215,6 +214,44 @@ def settle(
     changed = absorb(list(said.values()), transaction, settings, looks, rejudge)
     changed = _inherited(changed, [i for i in bereft if i.id not in {c.id for c in changed}])
     incidents = transaction.save_incidents(changed)
+    tickets, raised = _ticketed(transaction, changed, grids)
+    transaction.note_pictures(_notes(findings))
+    return Settled(observations, incidents, tickets, raised)
+
+
+def take_in(
+    transaction: StoreTransaction,
+    judged: Judged,
+    *,
+    rules: Rulebook | None = None,
+    grids: GridIndex | None = None,
+    settings: FusionSettings | None = None,
+) -> Settled:
+    """The same in milliseconds, for what is seen just now: quick.associate, finding by finding.
+
+    Looks are stored and prove nothing yet. `settle`, given the same when the pass is over, says
+    what holds.
+    """
+    places = [(f.observation.place.lat_deg, f.observation.place.lon_deg) for f in judged.findings]
+    transaction.claim(places)
+    observations = transaction.add_observations(judged.observations)
+    transaction.save_findings(judged.findings)
+    transaction.add_looks(judged.looks)
+    rejudge = None if rules is None else rules.rejudged
+    changed: dict[str, Incident] = {}
+    for finding in judged.findings:
+        now = associate(finding, transaction, settings, rejudge)
+        transaction.save_incidents(now)
+        changed |= {incident.id: incident for incident in now}
+    tickets, raised = _ticketed(transaction, list(changed.values()), grids)
+    transaction.note_pictures(_notes(judged.findings))
+    return Settled(observations, len(changed), tickets, raised)
+
+
+def _ticketed(
+    transaction: StoreTransaction, changed: Sequence[Incident], grids: GridIndex | None
+) -> tuple[int, tuple[Ticket, ...]]:
+    """How many tickets changed with these incidents, and which of them are new."""
     by_id = {incident.id: incident for incident in changed}
     known = transaction.tickets_about(list(by_id))
     have_one = {ticket.incident_id for ticket in known}
@@ -225,12 +262,13 @@ def settle(
         and (ticket := ticket_for(incident, grids, at=incident.first_seen)) is not None
     ]
     after = [followed_up(ticket, by_id[ticket.incident_id], grids) for ticket in known]
-    tickets = transaction.save_tickets(raised + after)
+    tickets = transaction.save_tickets(
+        [*raised, *(new for old, new in zip(known, after, strict=True) if new is not old)]
+    )
     news = [(ticket, 0) for ticket in raised]
     news += [(new, old.version) for old, new in zip(known, after, strict=True)]
     transaction.enqueue(announcements(news))
-    transaction.note_pictures(_notes(findings))
-    return Settled(observations, incidents, tickets, tuple(raised))
+    return tickets, tuple(raised)
 
 
 def _inherited(changed: Sequence[Incident], bereft: Sequence[Incident]) -> list[Incident]:

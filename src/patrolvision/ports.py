@@ -95,11 +95,11 @@ class StoreTransaction(Protocol):
     def claim(self, places: Sequence[tuple[float, float]]) -> None:
         """Hold the neighbourhoods of these (lat_deg, lon_deg) until the transaction ends."""
 
+    def claim_all(self) -> None:
+        """Hold every place, for what may change far from where it begins; instead of claim."""
+
     def add_observations(self, observations: Sequence[Observation]) -> int:
         """Store those whose id is new or whose content differs; how many that were."""
-
-    def places_of(self, mission_id: str) -> list[tuple[float, float]]:
-        """(lat_deg, lon_deg) of what the mission had found before; to be asked before claim."""
 
     def withdraw(
         self,
@@ -137,6 +137,11 @@ class StoreTransaction(Protocol):
         self, category: str, lat_deg: float, lon_deg: float, radius_m: float
     ) -> list[Incident]:
         """Stored incidents of the category within radius_m, exactly."""
+
+    def incidents_around(
+        self, places: Sequence[tuple[float, float]], radius_m: float
+    ) -> list[Incident]:
+        """Stored incidents of every category within radius_m of any of the places, exactly."""
 
     def incidents_with(self, observation_ids: Sequence[str]) -> list[Incident]:
         """Stored incidents that hold any of these observations."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,12 +51,15 @@ def _check(claim: bool, message: str) -> None:
 
 
 def _check_aware(at: datetime, name: str) -> None:
-    _check(at.tzinfo is not None, f"{name} must be an aware datetime, got {at!r}")
+    if at.tzinfo is None:
+        raise ValueError(f"{name} must be an aware datetime, got {at!r}")
 
 
 def _check_position(lat_deg: float, lon_deg: float) -> None:
-    _check(-90.0 <= lat_deg <= 90.0, f"lat_deg must lie in [-90, 90], got {lat_deg}")
-    _check(-180.0 <= lon_deg <= 180.0, f"lon_deg must lie in [-180, 180], got {lon_deg}")
+    if not -90.0 <= lat_deg <= 90.0:
+        raise ValueError(f"lat_deg must lie in [-90, 90], got {lat_deg}")
+    if not -180.0 <= lon_deg <= 180.0:
+        raise ValueError(f"lon_deg must lie in [-180, 180], got {lon_deg}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,16 +294,13 @@ class GeoPoint:
         _check_position(self.lat_deg, self.lon_deg)
         cov = np.asarray(self.cov_en_m2, dtype=np.float64)
         object.__setattr__(self, "cov_en_m2", cov)
-        _check(cov.shape == (2, 2), f"cov_en_m2 must be (2, 2), got {cov.shape}")
-        _check(bool(np.isfinite(cov).all()), "cov_en_m2 must be finite")
-        _check(
-            abs(cov[0, 1] - cov[1, 0]) <= 1e-6 * max(1.0, float(abs(cov).max())),
-            "cov_en_m2 must be symmetric",
-        )
-        _check(
-            cov[0, 0] > 0 and cov[0, 0] * cov[1, 1] - cov[0, 1] * cov[1, 0] > 0,
-            "cov_en_m2 must be positive definite",
-        )
+        if cov.shape != (2, 2):
+            raise ValueError(f"cov_en_m2 must be (2, 2), got {cov.shape}")
+        (ee, en), (ne, nn) = cov.tolist()  # four floats are checked faster than a small array
+        largest = max(abs(ee), abs(en), abs(ne), abs(nn))
+        _check(isfinite(ee + en + ne + nn), "cov_en_m2 must be finite")
+        _check(abs(en - ne) <= 1e-6 * max(1.0, largest), "cov_en_m2 must be symmetric")
+        _check(ee > 0 and ee * nn - en * ne > 0, "cov_en_m2 must be positive definite")
 
     @property
     def sigma_m(self) -> float:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Sequence
 
 import numpy as np
 
 from patrolvision.incidents.alignment import things_of
-from patrolvision.incidents.identity import incident_id, with_lasting_ids
-from patrolvision.incidents.judgement import Verdict, judged, verdict_of
-from patrolvision.incidents.lifecycle import Life, Sight, Visit, lives, visits_of
+from patrolvision.incidents.identity import with_lasting_ids
 from patrolvision.incidents.neighbourhood import (
     Neighbourhood,
     connected_findings,
@@ -20,31 +16,10 @@ from patrolvision.incidents.neighbourhood import (
 )
 from patrolvision.incidents.places import aligned_places, place_of, sightings_of
 from patrolvision.incidents.settings import FusionSettings
-from patrolvision.types import (
-    Category,
-    Finding,
-    GeoPoint,
-    Incident,
-    IncidentStatus,
-    Look,
-)
+from patrolvision.incidents.stays import Rejudge, Thing, chains_of
+from patrolvision.types import Category, Finding, Incident, Look
 
-Rejudge = Callable[[Sequence[Finding], GeoPoint], Finding | None]
 CATEGORIES: tuple[Category, ...] = ("litter", "illegal_parking", "open_fire")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Thing:
-    """The findings of one thing by time, and its place."""
-
-    findings: tuple[Finding, ...]
-    place: GeoPoint  # from its own sights only
-    aligned: GeoPoint  # from all sights around, for those who judge
-
-    @property
-    def category(self) -> Category:
-        """The category of all its findings."""
-        return self.findings[0].category
 
 
 def absorb(
@@ -81,7 +56,7 @@ def absorb(
     for category in CATEGORIES:
         chosen = [thing for thing in things if thing.category == category]
         if chosen:
-            chains = _chains(category, chosen, over, settings, rejudge)
+            chains = chains_of(category, chosen, over, settings, rejudge)
             changed += with_lasting_ids(chains, [i for i in held if i.category == category])
     return sorted(changed, key=lambda incident: (incident.first_seen, incident.id))
 
@@ -102,30 +77,9 @@ def _touched(
     return [*found, *(f for f in about if (f.category, f.observation.id) in members)]
 
 
-def _chains(
-    category: Category,
-    things: Sequence[_Thing],
-    looks: Sequence[Look],
-    settings: FusionSettings,
-    rejudge: Rejudge | None,
-) -> list[list[Incident]]:
-    places = [(thing.place.lat_deg, thing.place.lon_deg) for thing in things]
-    visits = visits_of(
-        [lat for lat, _ in places],
-        [lon for _, lon in places],
-        [thing.place.sigma_m for thing in things],
-        [frozenset(f.observation.class_name for f in thing.findings) for thing in things],
-        looks,
-        settings.of(category),
-    )
-    return [
-        _chain(thing, seen, settings, rejudge) for thing, seen in zip(things, visits, strict=True)
-    ]
-
-
 def _things(
     part: Sequence[Finding], settings: FusionSettings, rejudge: Rejudge | None
-) -> list[_Thing]:
+) -> list[Thing]:
     """The things in a connected part, by their earliest sight."""
     claims: dict[tuple[str, Category], list[Finding]] = {}
     for finding in part:
@@ -137,69 +91,9 @@ def _things(
     groups: dict[int, list[Finding]] = {}
     for findings, of in zip(claims.values(), label, strict=True):
         groups.setdefault(int(of), []).extend(findings)
-    things: list[_Thing] = []
+    things: list[Thing] = []
     for of, members in groups.items():
         seen = {f.observation.id: f.observation for f in members}
         place = place_of(list(seen.values()), settings.alignment)
-        things.append(_Thing(tuple(members), place, aligned[of] if aligned else place))
+        things.append(Thing(tuple(members), place, aligned[of] if aligned else place))
     return things
-
-
-def _chain(
-    thing: _Thing, visits: Sequence[Visit], settings: FusionSettings, rejudge: Rejudge | None
-) -> list[Incident]:
-    """The incidents of one thing's place: its stays in order, each linked to the one before."""
-    category = settings.of(thing.category)
-    seen = {f.observation.id: f.observation for f in thing.findings}
-    ids = list(seen)
-    sights = [
-        Sight(o.first_seen.timestamp(), o.last_seen.timestamp(), o.mission_id)
-        for o in seen.values()
-    ]
-    chain: list[Incident] = []
-    stays = lives(sights, visits, category)
-    for life in stays:
-        chosen = {ids[k] for k in life.sights}
-        findings = [f for f in thing.findings if f.observation.id in chosen]
-        place = thing.place
-        if len(chosen) < len(seen):
-            place = place_of([seen[id] for id in ids if id in chosen], settings.alignment)
-        verdict = judged(findings, category)
-        if rejudge is not None and thing.category == "illegal_parking":
-            best = thing.aligned if len(stays) == 1 else place
-            verdict = verdict_of(rejudge(findings, best), verdict)
-        incident = _incident(findings, place, life, verdict)
-        chain.append(replace(incident, previous_incident_id=chain[-1].id if chain else None))
-    return chain
-
-
-def _incident(
-    findings: Sequence[Finding], place: GeoPoint, life: Life, verdict: Verdict
-) -> Incident:
-    seen = list({f.observation.id: f.observation for f in findings}.values())
-    missions = tuple(sorted({o.mission_id for o in seen}))
-    status: IncidentStatus = "existing" if len(missions) > 1 else "new"
-    removed_at = None
-    if life.removed_at is not None:
-        status, removed_at = "removed", datetime.fromtimestamp(life.removed_at, UTC)
-    evidence = {**verdict.evidence, "missed_passes": life.missed}
-    if removed_at is not None:
-        evidence["removal"] = "looks" if life.is_proved else "time"
-    classes = [o.class_name for o in seen for _ in range(o.frames)]
-    return Incident(
-        id=incident_id(findings[0].category, seen[0].id),
-        category=findings[0].category,
-        kind=verdict.kind,
-        status=status,
-        class_name=max(sorted(set(classes)), key=classes.count),
-        place=place,
-        first_seen=min(o.first_seen for o in seen),
-        last_seen=max(o.last_seen for o in seen),
-        observation_ids=tuple(o.id for o in seen),
-        mission_ids=missions,
-        zone_id=verdict.zone_id,
-        score=verdict.score,
-        priority=verdict.priority,
-        removed_at=removed_at,
-        evidence=evidence,
-    )

@@ -70,6 +70,18 @@ class MemoryNeighbourhood:
         wanted = set(observation_ids)
         return [f for f in self.findings.values() if f.observation.id in wanted]
 
+    def incidents_around(
+        self, places: Sequence[tuple[float, float]], radius_m: float
+    ) -> list[Incident]:
+        """Incidents of every category within the radius of any of the places."""
+        chosen = [i for i in self.incidents.values() if i.observation_ids]
+        lat = np.array([incident.place.lat_deg for incident in chosen])
+        lon = np.array([incident.place.lon_deg for incident in chosen])
+        close = np.zeros(len(chosen), bool)
+        for place in places:
+            close |= distance_m(*place, lat, lon) <= radius_m
+        return [chosen[k] for k in np.flatnonzero(close)]
+
     def incidents_with(self, observation_ids: Sequence[str]) -> list[Incident]:
         """Incidents that hold any of these observations."""
         ids = {self._holder[o] for o in observation_ids if o in self._holder}

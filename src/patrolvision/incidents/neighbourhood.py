@@ -52,6 +52,11 @@ class Neighbourhood(Protocol):
     def findings_of(self, observation_ids: Sequence[str]) -> list[Finding]:
         """Findings about these observations."""
 
+    def incidents_around(
+        self, places: Sequence[tuple[float, float]], radius_m: float
+    ) -> list[Incident]:
+        """Incidents of every category within the radius of any of the places."""
+
     def incidents_with(self, observation_ids: Sequence[str]) -> list[Incident]:
         """Incidents that hold any of these observations."""
 

@@ -26,22 +26,19 @@ def sightings_of(part: Sequence[Finding], settings: FusionSettings) -> Sightings
     bias = _biases(seen, mission, cov, settings.alignment)
     kinds: dict[tuple[str, str], int] = {}
     names = [
-        (f.category, _group(f.observation.class_name, s))
+        (f.category, group_of(f.observation.class_name, s))
         for f, s in zip(part, lives_as, strict=True)
     ]
     group = np.array([kinds.setdefault(name, len(kinds)) for name in names])
     extent = np.array([s.extent_sigma_m for s in lives_as])
     is_told = np.array([o.bias_cov_en_m2 is not None for o in seen])
-    told = [
-        bias[m] if o.bias_cov_en_m2 is None else o.bias_cov_en_m2
-        for o, m in zip(seen, mission, strict=True)
-    ]
-    own = _positive(cov - np.stack(told)) + (extent**2)[:, None, None] * np.eye(2)
+    own = _positive(cov - _told(seen, bias[mission])) + (extent**2)[:, None, None] * np.eye(2)
     max_gap_s = np.array([s.max_gap_s for s in lives_as])
     return Sightings(xy, own, bias, mission, group, start, end, max_gap_s, is_told)
 
 
-def _group(class_name: str, settings: CategorySettings) -> str:
+def group_of(class_name: str, settings: CategorySettings) -> str:
+    """One name for all the classes that a detector confuses with this one."""
     for group in settings.class_groups:
         if class_name in group:
             return min(group)
@@ -65,6 +62,26 @@ def _biases(
     return bias
 
 
+def _told(seen: Sequence[Observation], bias: FloatArray) -> FloatArray:
+    """Each one's shared part (N, 2, 2): as it came, else that of its mission."""
+    return np.array(
+        [
+            b if o.bias_cov_en_m2 is None else o.bias_cov_en_m2
+            for o, b in zip(seen, bias, strict=True)
+        ]
+    )
+
+
+def own_and_bias(
+    seen: Sequence[Observation], settings: AlignmentSettings
+) -> tuple[FloatArray, FloatArray]:
+    """The own noise and the shared part, (N, 2, 2) each, of observations of one mission."""
+    cov = np.array([o.place.cov_en_m2 for o in seen])
+    of = np.zeros(len(seen), np.int64)
+    bias = _told(seen, _biases(seen, of, cov, settings)[of])
+    return _positive(cov - bias), bias
+
+
 def _positive(matrices: FloatArray) -> FloatArray:
     """Symmetric (..., 2, 2) matrices with no axis below 0.1 m: a total hardly exceeds its bias."""
     value, vector = np.linalg.eigh(matrices)
@@ -84,11 +101,7 @@ def place_of(seen: Sequence[Observation], settings: AlignmentSettings) -> GeoPoi
     numbers: dict[str, int] = {}
     of = np.array([numbers.setdefault(o.mission_id, len(numbers)) for o in seen])
     bias = _biases(seen, of, cov_en_m2, settings)
-    told = [
-        b if o.bias_cov_en_m2 is None else o.bias_cov_en_m2
-        for o, b in zip(seen, bias[of], strict=True)
-    ]
-    weight = inverse(_positive(cov_en_m2 - np.array(told)))
+    weight = inverse(_positive(cov_en_m2 - _told(seen, bias[of])))
     info, pull = np.zeros((len(bias), 2, 2)), np.zeros((len(bias), 2))
     np.add.at(info, of, weight)
     np.add.at(pull, of, times(weight, xy))

@@ -26,11 +26,16 @@ class AdvisoryLock:
     key: int
 
 
+def everything() -> list[AdvisoryLock]:
+    """The lock that shuts out every other writer."""
+    return [AdvisoryLock("SELECT pg_advisory_xact_lock(:key)", ALL_PLACES)]
+
+
 def locks(places: Sequence[tuple[float, float]]) -> list[AdvisoryLock]:
     """The locks to take, in order, for the neighbourhoods of these (lat_deg, lon_deg)."""
     cells = {cell for lat, lon in places for cell in _around(lat, lon)}
     if len(cells) > MAX_CELLS:
-        return [AdvisoryLock("SELECT pg_advisory_xact_lock(:key)", ALL_PLACES)]
+        return everything()
     shared = AdvisoryLock("SELECT pg_advisory_xact_lock_shared(:key)", ALL_PLACES)
     own = [AdvisoryLock("SELECT pg_advisory_xact_lock(:key)", cell) for cell in sorted(cells)]
     return [shared, *own]

@@ -20,6 +20,8 @@ from sqlalchemy.pool import StaticPool
 from patrolvision.errors import StoreError
 
 BUSY_TIMEOUT_S = 30.0
+CACHE_KIB = 65_536  # SQLite's own 2 MiB do not hold the inner pages of a million rows' indexes
+CHECKPOINT_PAGES = 8_000  # 32 MiB: the commit that pays for a checkpoint is then one in hundreds
 WRITING = "patrolvision_writing"
 
 SHARED_OBSERVATION = "refused: an observation may be in one incident of a category only"
@@ -94,6 +96,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    cursor.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     cursor.close()
 
 

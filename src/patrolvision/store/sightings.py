@@ -1,4 +1,4 @@
-"""Findings with their observations, many at once: what fusion reads around places.
+"""Findings with their observations, and incidents: what fusion reads around places.
 
 Rows come as the database keeps them, and only those that the caller does not know yet are turned
 into values: fusion asks for overlapping neighbourhoods, and most of what it reads it has written.
@@ -6,21 +6,32 @@ into values: fusion asks for overlapping neighbourhoods, and most of what it rea
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
-from sqlalchemy import BigInteger, Connection, Select, Text, bindparam, select, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    Text,
+    bindparam,
+    select,
+    type_coerce,
+)
 
 from patrolvision.geo.geodesy import ecef_from_geodetic
 from patrolvision.store import near, rows, schema
-from patrolvision.store.sql import RANGES, in_ranges, range_bounds
-from patrolvision.types import Finding
+from patrolvision.store.sql import CHUNK, RANGES, in_ranges, range_bounds
+from patrolvision.types import Finding, Incident
 
 FINDING = tuple(c.name for c in schema.findings.c if c.name != "observation_id")
+INCIDENT = tuple(c.name for c in schema.incidents.c)
 SEEN = tuple(c.name for c in schema.observations.c)
 MEAN_RADIUS_M = 6371008.8
 Place = tuple[float, float]
@@ -37,22 +48,79 @@ def findings_around(
 
     Without those known by id; if missions are given, only what these saw.
     """
+    statement = partial(_findings_in, of_missions=bool(missions))
+    asked: dict[str, Any] = {"missions": list(missions)} if missions else {}
+    found = _rows_around(connection, statement, places, radius_m, asked)
+    chosen = [row for id, row in found.items() if id not in known]
+    close = _within(chosen, len(FINDING) + SEEN.index("lat_deg"), places, radius_m)
+    return sorted(map(_finding, close), key=lambda f: (f.observation.first_seen, f.id))
+
+
+def findings_about(connection: Connection, observation_ids: Sequence[str]) -> list[Finding]:
+    """Findings about these observations, by id."""
+    found: list[Any] = []
+    for start in range(0, len(observation_ids), CHUNK):
+        parameters = {"keys": list(observation_ids[start : start + CHUNK])}
+        found += connection.execute(_findings_about(), parameters)
+    return sorted(map(_finding, found), key=lambda finding: finding.id)
+
+
+def incidents_holding(connection: Connection, observation_ids: Sequence[str]) -> list[Incident]:
+    """Incidents that hold any of these observations, by first_seen and id."""
+    found: dict[str, Any] = {}
+    for start in range(0, len(observation_ids), CHUNK):
+        parameters = {"keys": list(observation_ids[start : start + CHUNK])}
+        found |= {row[0]: row for row in connection.execute(_incidents_holding(), parameters)}
+    return sorted(map(_incident, found.values()), key=lambda i: (i.first_seen, i.id))
+
+
+def incidents_around(
+    connection: Connection, places: Sequence[Place], radius_m: float
+) -> list[Incident]:
+    """Incidents of every category within radius_m of any of the places, by first_seen and id."""
+    found = _rows_around(connection, _incidents_in, places, radius_m, {})
+    close = _within(list(found.values()), INCIDENT.index("lat_deg"), places, radius_m)
+    return sorted(map(_incident, close), key=lambda i: (i.first_seen, i.id))
+
+
+def _rows_around(
+    connection: Connection,
+    statement: Callable[[int], Select[Any]],
+    places: Sequence[Place],
+    radius_m: float,
+    asked: Mapping[str, Any],
+) -> dict[str, Any]:
+    """id -> row, of what the statement finds in the cells and the box around the places."""
     found: dict[str, Any] = {}
     ranges = near.joined_ranges(places, radius_m)
-    parameters: dict[str, Any] = {"missions": list(missions)} if missions else {}
+    parameters = {**asked, **_box(places, radius_m)}
     for start in range(0, len(ranges), RANGES):
         some = ranges[start : start + RANGES]
-        statement = _around(len(some), bool(missions))
-        result = connection.execute(statement, parameters | range_bounds(some))
-        found |= {row[0]: row for row in result if row[0] not in known}
-    if not found:
+        result = connection.execute(statement(len(some)), parameters | range_bounds(some))
+        found |= {row[0]: row for row in result}
+    return found
+
+
+def _box(places: Sequence[Place], radius_m: float) -> dict[str, float]:
+    """The bounds of in_box; without a limit in longitude where it would cross ±180."""
+    boxes = [near.box_around(lat, lon, radius_m) for lat, lon in places]
+    west, east = min(box[1] for box in boxes), max(box[3] for box in boxes)
+    if west < -180.0 or east > 180.0:
+        west, east = -360.0, 360.0
+    return {
+        "south": min(box[0] for box in boxes),
+        "north": max(box[2] for box in boxes),
+        "west": west,
+        "east": east,
+    }
+
+
+def _within(rows: Sequence[Any], lat: int, places: Sequence[Place], radius_m: float) -> list[Any]:
+    """The rows, with latitude and longitude in columns lat and lat + 1, that are close enough."""
+    if not rows:
         return []
-    chosen = list(found.values())
-    at = len(FINDING) + SEEN.index("lat_deg"), len(FINDING) + SEEN.index("lon_deg")
-    lat, lon = ([row[k] for row in chosen] for k in at)
-    close = within_any(lat, lon, places, radius_m)
-    findings = [_finding(row) for row, is_close in zip(chosen, close, strict=True) if is_close]
-    return sorted(findings, key=lambda f: (f.observation.first_seen, f.id))
+    is_close = within_any([r[lat] for r in rows], [r[lat + 1] for r in rows], places, radius_m)
+    return [row for row, close in zip(rows, is_close, strict=True) if close]
 
 
 def within_any(
@@ -70,15 +138,45 @@ def within_any(
 
 
 @lru_cache(maxsize=256)
-def _around(ranges: int, of_missions: bool) -> Select[Any]:
+def _findings_in(ranges: int, of_missions: bool) -> Select[Any]:
     seen = schema.observations
-    joined = seen.join(schema.findings, schema.findings.c.observation_id == seen.c.id)
-    columns = [*(schema.findings.c[n] for n in FINDING), *seen.c]
-    statement = select(*map(_raw, columns)).select_from(joined)
-    statement = statement.where(in_ranges(seen.c.cell, ranges))
+    statement = _findings().where(in_ranges(seen.c.cell, ranges), _in_box(seen))
     if of_missions:
         statement = statement.where(seen.c.mission_id.in_(bindparam("missions", expanding=True)))
     return statement
+
+
+def _findings() -> Select[Any]:
+    seen, found = schema.observations, schema.findings
+    columns = [*(found.c[name] for name in FINDING), *seen.c]
+    joined = seen.join(found, found.c.observation_id == seen.c.id)
+    return select(*map(_raw, columns)).select_from(joined)
+
+
+@lru_cache(maxsize=1)
+def _findings_about() -> Select[Any]:
+    return _findings().where(schema.observations.c.id.in_(bindparam("keys", expanding=True)))
+
+
+@lru_cache(maxsize=1)
+def _incidents_holding() -> Select[Any]:
+    table, members = schema.incidents, schema.incident_observations
+    ids = select(members.c.incident_id).where(
+        members.c.observation_id.in_(bindparam("keys", expanding=True))
+    )
+    return select(*map(_raw, table.c)).where(table.c.id.in_(ids))
+
+
+@lru_cache(maxsize=256)
+def _incidents_in(ranges: int) -> Select[Any]:
+    table = schema.incidents
+    where = in_ranges(table.c.cell, ranges), _in_box(table)
+    return select(*map(_raw, table.c)).where(*where)
+
+
+def _in_box(table: Table) -> ColumnElement[bool]:
+    is_between = table.c.lat_deg.between(bindparam("south"), bindparam("north"))
+    return is_between & table.c.lon_deg.between(bindparam("west"), bindparam("east"))
 
 
 def _raw(column: Any) -> Any:
@@ -96,3 +194,14 @@ def _finding(row: Any) -> Finding:
     for name in ("first_seen", "last_seen"):
         seen[name] = schema.instant_of(seen[name])
     return rows.finding(own, rows.observation(seen))
+
+
+def _incident(row: Any) -> Incident:
+    own = dict(zip(INCIDENT, row, strict=True))
+    for name in ("observation_ids", "mission_ids", "evidence"):
+        own[name] = orjson.loads(own[name])
+    for name in ("first_seen", "last_seen"):
+        own[name] = schema.instant_of(own[name])
+    removed_at = own["removed_at"]
+    own["removed_at"] = None if removed_at is None else schema.instant_of(removed_at)
+    return rows.incident(own)

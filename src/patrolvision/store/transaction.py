@@ -38,20 +38,21 @@ class SqlTransaction:
         To be called once, before anything is read. Whoever claims a place within about 150 m waits.
         SQLite has one writer at a time, so there the transaction itself is the claim.
         """
+        self._take(claims.locks(places))
+
+    def claim_all(self) -> None:
+        """Hold every place, for what may change far from where it begins; instead of claim."""
+        self._take(claims.everything())
+
+    def _take(self, locks: Sequence[claims.AdvisoryLock]) -> None:
         if self._connection.dialect.name == "postgresql":
-            for lock in claims.locks(places):
+            for lock in locks:
                 self._connection.execute(text(lock.sql), {"key": lock.key})
 
     def add_observations(self, observations: Sequence[Observation]) -> int:
         """Store those whose id is new or whose content differs; how many that were."""
         found = [rows.observation_row(observation) for observation in observations]
         return len(sql.upsert(self._connection, schema.observations, found))
-
-    def places_of(self, mission_id: str) -> list[tuple[float, float]]:
-        """(lat_deg, lon_deg) of what the mission had found before; to be asked before claim."""
-        table = schema.observations
-        places = select(table.c.lat_deg, table.c.lon_deg).where(table.c.mission_id == mission_id)
-        return [(float(lat), float(lon)) for lat, lon in self._connection.execute(places)]
 
     def withdraw(
         self,
@@ -93,12 +94,7 @@ class SqlTransaction:
 
     def findings_of(self, observation_ids: Sequence[str]) -> list[Finding]:
         """Stored findings about these observations, by id."""
-        found, seen = schema.findings, schema.observations
-        wanted = sorted(set(observation_ids))
-        about = {r["id"]: r for r in sql.select_in(self._connection, seen, seen.c.id, wanted)}
-        said = sql.select_in(self._connection, found, found.c.observation_id, wanted)
-        findings = [rows.finding(r, rows.observation(about[r["observation_id"]])) for r in said]
-        return sorted(findings, key=lambda finding: finding.id)
+        return sightings.findings_about(self._connection, sorted(set(observation_ids)))
 
     def save_findings(self, findings: Sequence[Finding]) -> int:
         """Insert or replace by id; how many changed. Their observations must be stored already."""
@@ -133,14 +129,17 @@ class SqlTransaction:
         close = _within(found, lat_deg, lon_deg, radius_m)
         return sorted(map(rows.incident, close), key=lambda i: (i.first_seen, i.id))
 
+    def incidents_around(
+        self, places: Sequence[tuple[float, float]], radius_m: float
+    ) -> list[Incident]:
+        """Stored incidents of every category within radius_m of any of the places, exactly."""
+        if not places:
+            return []
+        return sightings.incidents_around(self._connection, places, radius_m)
+
     def incidents_with(self, observation_ids: Sequence[str]) -> list[Incident]:
         """Stored incidents that hold any of these observations, by first_seen and id."""
-        members = schema.incident_observations
-        held = sql.select_in(self._connection, members, members.c.observation_id, observation_ids)
-        ids = {row["incident_id"] for row in held}
-        table = schema.incidents
-        found = sql.select_in(self._connection, table, table.c.id, sorted(ids))
-        return sorted(map(rows.incident, found), key=lambda i: (i.first_seen, i.id))
+        return sightings.incidents_holding(self._connection, observation_ids)
 
     def save_incidents(self, incidents: Sequence[Incident]) -> int:
         """Insert or replace by id; how many changed.

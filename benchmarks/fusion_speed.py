@@ -1,0 +1,244 @@
+"""How fast observations are fused into SQLite beside a million stored incidents.
+
+`--make` fills a database with incidents on a lattice of 30 m, by bulk inserts. Then, in turn in one
+run: observations one by one through `take_in`, those of a simulated city at once through `settle`,
+and beside each the ceiling: as many rows found and upserted with nothing but sqlite3.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Table
+
+from patrolvision.geo.geodesy import offset
+from patrolvision.incidents.identity import incident_id
+from patrolvision.pipeline import Judged, settle, take_in
+from patrolvision.rules.rulebook import Rulebook
+from patrolvision.simulate.city import CitySettings, build_city
+from patrolvision.store import SqlStore, near, open_store, rows, schema
+from patrolvision.types import GeoPoint, Incident, Look, Observation
+
+LAT_DEG, LON_DEG = 31.2, 121.4
+SPACING_M = 30.0
+START = datetime(2026, 5, 3, tzinfo=UTC)
+A_MISSION = 500  # incidents that one pass of the stored history found
+COV = 4.81 * np.eye(2)
+
+
+def stored(number: int, rng: np.random.Generator) -> Iterator[tuple[Observation, Incident]]:
+    """One observation and its incident at each node of a lattice, jittered by 5 m."""
+    side = int(np.ceil(np.sqrt(number)))
+    for row in range(side):
+        count = min(side, number - row * side)
+        if count <= 0:
+            return
+        east = SPACING_M * np.arange(count) + rng.uniform(-5, 5, count)
+        north = SPACING_M * row + rng.uniform(-5, 5, count)
+        lat, lon = offset(LAT_DEG, LON_DEG, east, north)
+        for k in range(count):
+            mission = f"h{row}-{k // A_MISSION}"
+            at = START + timedelta(seconds=3.0 * (k % A_MISSION) + 10.0 * row)
+            place = GeoPoint(float(lat[k]), float(lon[k]), COV)
+            seen = Observation(
+                f"{mission}-{k}", mission, "car0", "litter", at, at + timedelta(seconds=2), place,
+                0.9, 10, 0.0, 0.3,
+            )  # fmt: skip
+            yield seen, incident_of(seen)
+
+
+def incident_of(seen: Observation) -> Incident:
+    """An incident that one pass saw once."""
+    return Incident(
+        incident_id("litter", seen.id), "litter", "enforce", "new", "litter", seen.place,
+        seen.first_seen, seen.last_seen, (seen.id,), (seen.mission_id,), None, 0.99,
+        evidence={"findings": 1, "missed_passes": 0},
+    )  # fmt: skip
+
+
+def plain_pairs(seen: Sequence[Observation]) -> list[tuple[Observation, Incident]]:
+    """Each observation with an incident of its own."""
+    return [(observation, incident_of(observation)) for observation in seen]
+
+
+def make(path: Path, number: int) -> None:
+    """A database that holds so many incidents."""
+    store = open_store(f"sqlite:///{path}")
+    rules, rng = Rulebook(), np.random.default_rng(7)
+    batch: list[tuple[Observation, Incident]] = []
+    for pair in stored(number, rng):
+        batch.append(pair)
+        if len(batch) == 20_000:
+            _put(store, rules, batch)
+            batch = []
+    _put(store, rules, batch)
+    store.close()
+
+
+def _put(store: SqlStore, rules: Rulebook, batch: Sequence[tuple[Observation, Incident]]) -> None:
+    seen = [observation for observation, _ in batch]
+    with store.transaction() as transaction:
+        transaction.add_observations(seen)
+        transaction.save_findings(rules.findings(seen))
+        transaction.save_incidents([incident for _, incident in batch])
+
+
+def passing(number: int, mission: str, rng: np.random.Generator) -> list[Observation]:
+    """What another pass sees of the stored incidents along one row of the lattice."""
+    row = int(rng.integers(1, 99))
+    shift = rng.normal(0, 2.0, 2)
+    found = []
+    for k in range(number):
+        east, north = np.array([SPACING_M * k, SPACING_M * row]) + shift + rng.normal(0, 0.9, 2)
+        lat, lon = offset(LAT_DEG, LON_DEG, east, north)
+        at = START + timedelta(days=1, seconds=3.0 * k)
+        place = GeoPoint(float(lat), float(lon), COV)
+        seen = Observation(
+            f"{mission}-{k}", mission, "car1", "litter", at, at + timedelta(seconds=2), place,
+            0.9, 10, 0.0, 0.3,
+        )  # fmt: skip
+        found.append(seen)
+    return found
+
+
+def one_by_one(store: SqlStore, seen: Sequence[Observation]) -> tuple[list[float], list[float]]:
+    """Seconds of each association with its commit: by the clock, and of the processor."""
+    rules, spent, worked = Rulebook(), [], []
+    for observation in seen:
+        since, busy = time.perf_counter(), time.process_time()
+        with store.transaction() as transaction:
+            judged = Judged((observation,), tuple(rules.findings([observation])))
+            take_in(transaction, judged, rules=rules)
+        spent.append(time.perf_counter() - since)
+        worked.append(time.process_time() - busy)
+    return spent, worked
+
+
+def at_once(store: SqlStore, seen: Sequence[Observation], looks: Sequence[Look]) -> float:
+    """Seconds of fusing all of these in one transaction, as `patrolvision fuse` does."""
+    since, rules = time.perf_counter(), Rulebook()
+    judged = Judged(tuple(seen), tuple(rules.findings(seen)), tuple(looks))
+    with store.transaction() as transaction:
+        settle(transaction, judged, rules=rules)
+    return time.perf_counter() - since
+
+
+class Bare:
+    """The ceiling: the same rows found and upserted with nothing but sqlite3."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute("PRAGMA cache_size = -65536")
+
+    def one_by_one(self, pairs: Sequence[tuple[Observation, Incident]]) -> list[float]:
+        """Seconds of each transaction."""
+        spent = []
+        for pair in pairs:
+            since = time.perf_counter()
+            self._db.execute("BEGIN IMMEDIATE")
+            self._put([pair])
+            self._db.execute("COMMIT")
+            spent.append(time.perf_counter() - since)
+        return spent
+
+    def at_once(self, pairs: Sequence[tuple[Observation, Incident]]) -> float:
+        """Seconds of one transaction with all."""
+        since = time.perf_counter()
+        self._db.execute("BEGIN IMMEDIATE")
+        self._put(pairs)
+        self._db.execute("COMMIT")
+        return time.perf_counter() - since
+
+    def _put(self, pairs: Sequence[tuple[Observation, Incident]]) -> None:
+        for seen, _ in pairs:
+            ranges = near.ranges_around(seen.place.lat_deg, seen.place.lon_deg, 20.0)
+            for low, high in ranges:
+                self._db.execute(
+                    "SELECT id, lat_deg, lon_deg FROM incidents WHERE cell BETWEEN ? AND ?",
+                    (low, high),
+                ).fetchall()
+        rules = Rulebook()
+        findings = rules.findings([seen for seen, _ in pairs])
+        self._upsert(schema.observations, [rows.observation_row(seen) for seen, _ in pairs])
+        self._upsert(schema.findings, [rows.finding_row(finding) for finding in findings])
+        self._upsert(schema.incidents, [rows.incident_row(incident) for _, incident in pairs])
+        members = [("litter", o, i.id) for _, i in pairs for o in i.observation_ids]
+        self._db.executemany("REPLACE INTO incident_observations VALUES (?, ?, ?)", members)
+
+    def _upsert(self, table: Table, found: Sequence[rows.Row]) -> None:
+        names = list(found[0])
+        sets = ", ".join(f"{name} = excluded.{name}" for name in names[1:])
+        self._db.executemany(
+            f"INSERT INTO {table.name} ({', '.join(names)}) "
+            f"VALUES ({', '.join('?' * len(names))}) ON CONFLICT (id) DO UPDATE SET {sets}",
+            [[_plain(row[name]) for name in names] for row in found],
+        )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (list, dict)):
+        return schema.canonical_json(value)
+    return schema.micros_of(value) if isinstance(value, datetime) else value
+
+
+def measured(path: Path, alone: int) -> dict[str, Any]:
+    """The figures of one run; each of ours beside the ceiling's, taken just before."""
+    rng = np.random.default_rng()
+    store, bare = open_store(f"sqlite:///{path}", create=False), Bare(path)
+    name = f"p{rng.integers(2**40):x}"
+    one_by_one(store, passing(20, name + "w", rng))  # statements are compiled, pages are read
+    plain = np.array(bare.one_by_one(plain_pairs(passing(alone, name + "b", rng))))
+    spent, worked = map(np.array, one_by_one(store, passing(alone, name, rng)))
+    city = build_city(CitySettings(seed=int(rng.integers(2**30)), lat_deg=LAT_DEG - 0.5))
+    ours = [
+        replace(o, id=f"{name}-{o.id}", mission_id=f"{name}-{o.mission_id}")
+        for o in city.observations
+    ]
+    looks = [
+        replace(k, id=f"{name}-{k.id}", mission_id=f"{name}-{k.mission_id}") for k in city.looks
+    ]
+    bulk_plain = bare.at_once(
+        plain_pairs([replace(o, id=o.id + "b", class_name="litter") for o in ours])
+    )
+    bulk = at_once(store, ours, looks)
+    counts = store.counts()
+    store.close()
+    return {
+        "incidents_stored": counts["incidents"],
+        "alone_ms": {"p50": _ms(spent, 0.5), "p99": _ms(spent, 0.99)},
+        "alone_processor_ms": {"p50": _ms(worked, 0.5), "p99": _ms(worked, 0.99)},
+        "alone_bare_ms": {"p50": _ms(plain, 0.5), "p99": _ms(plain, 0.99)},
+        "at_once_per_s": round(len(ours) / bulk),
+        "at_once_bare_per_s": round(len(ours) / bulk_plain),
+    }
+
+
+def _ms(seconds: np.ndarray[Any, Any], quantile: float) -> float:
+    return round(1e3 * float(np.quantile(seconds, quantile)), 2)
+
+
+def main() -> None:
+    """Make the database, or measure on it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("db", type=Path)
+    parser.add_argument("--make", type=int, metavar="INCIDENTS")
+    parser.add_argument("--alone", type=int, default=1000, help="associations one by one")
+    args = parser.parse_args()
+    if args.make:
+        make(args.db, args.make)
+    else:
+        print(json.dumps(measured(args.db, args.alone), indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""Eight processes fuse one street at once: no duplicate, nothing lost."""
+
+from __future__ import annotations
+
+import multiprocessing
+from datetime import UTC, datetime, timedelta
+from multiprocessing.synchronize import Event
+
+import numpy as np
+import pytest
+
+from patrolvision.geo.geodesy import offset
+from patrolvision.pipeline import Judged, settle, take_in
+from patrolvision.rules.rulebook import Rulebook
+from patrolvision.store import open_store
+from patrolvision.types import GeoPoint, Observation
+
+FORK = multiprocessing.get_context("fork")  # no store is open when a test forks
+START = datetime(2026, 5, 4, tzinfo=UTC)
+RACERS, THINGS, SPACING_M = 8, 12, 14.0
+
+
+def seen_by(racer: int) -> list[Observation]:
+    """One pass along the street: every thing once, 1.2 m off, with a shift of the pass."""
+    rng = np.random.default_rng(racer)
+    shift = rng.normal(0, 1.2, 2)
+    found = []
+    for k in range(THINGS):
+        east, north = np.array([SPACING_M * k, 0.0]) + shift + rng.normal(0, 0.4, 2)
+        lat, lon = offset(22.84, 113.23, east, north)
+        at = START + timedelta(hours=racer, seconds=2.0 * k)
+        place = GeoPoint(float(lat), float(lon), 2.0 * np.eye(2))
+        found.append(
+            Observation(f"{racer}-{k}", f"m{racer}", "car", "litter", at, at, place, 0.9, 5)
+        )
+    return found
+
+
+def race(url: str, racer: int, way: str, start: Event) -> None:
+    store, rules = open_store(url), Rulebook()
+    seen = seen_by(racer)
+    start.wait()
+    step = 1 if way == "one by one" else 4
+    for low in range(0, len(seen), step):
+        some = seen[low : low + step]
+        with store.transaction() as transaction:
+            act = take_in if way == "one by one" else settle
+            act(transaction, Judged(tuple(some), tuple(rules.findings(some))), rules=rules)
+    store.close()
+
+
+@pytest.mark.parametrize("way", ["one by one", "four at once"])
+def test_eight_processes_on_one_street_make_no_duplicate_and_lose_nothing(
+    url: str, way: str
+) -> None:
+    open_store(url).close()
+    start = FORK.Event()
+    racers = [FORK.Process(target=race, args=(url, n, way, start)) for n in range(RACERS)]
+    for racer in racers:
+        racer.start()
+    start.set()
+    for racer in racers:
+        racer.join(timeout=120)
+    assert [racer.exitcode for racer in racers] == [0] * RACERS
+    store = open_store(url)
+    incidents = [i for i in store.incidents() if i.status != "dismissed"]
+    assert store.counts()["observations"] == RACERS * THINGS
+    assert sorted(o for i in incidents for o in i.observation_ids) == sorted(
+        f"{racer}-{k}" for racer in range(RACERS) for k in range(THINGS)
+    )
+    things = {tuple({o.split("-")[1] for o in i.observation_ids}) for i in incidents}
+    assert len(incidents) == len(things) == THINGS
+    assert all(len(i.observation_ids) == RACERS for i in incidents)
+    store.close()
