@@ -9,7 +9,7 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -31,6 +31,7 @@ from patrolvision.types import GridCodes
 if TYPE_CHECKING:
     from patrolvision.store.sql_store import SqlStore
     from patrolvision.tickets.categories import Catalogue
+    from patrolvision.tickets.causes import Cause
 
 Record = dict[str, Any]
 FORMATS: Mapping[str, Callable[[Record, Language], bytes]] = {
@@ -48,6 +49,7 @@ def report_of(
     day: date,
     now: datetime,
     *,
+    causes: Sequence[Cause] = (),
     covers: Callable[[GridCodes], bool] | None = None,
 ) -> Record:
     """The report of the period that a day lies in, on the catalogue's clock.
@@ -61,12 +63,19 @@ def report_of(
     kept = None if covers else periods.approved(store.engine, name_of(period))
     if kept is not None:
         return dict(json.loads(kept))  # kept as text: the order of its members belongs to it
-    materials = _materials(store, catalogue, period)
+    materials = _materials(store, catalogue, period, causes)
     return summary(period, materials if covers is None else _within(materials, covers))
 
 
 def approve(
-    store: SqlStore, catalogue: Catalogue, kind: PeriodKind, day: date, now: datetime, actor: str
+    store: SqlStore,
+    catalogue: Catalogue,
+    kind: PeriodKind,
+    day: date,
+    now: datetime,
+    actor: str,
+    *,
+    causes: Sequence[Cause] = (),
 ) -> bool:
     """Keep the report of a past period as it is from now on; False if one is kept already.
 
@@ -77,7 +86,7 @@ def approve(
     period = period_of(kind, day, catalogue.timezone, now)
     if not period.is_over:
         raise CallError(f"date {day}: the {kind} is not over, its report cannot be approved yet")
-    report = report_of(store, catalogue, kind, day, now)
+    report = report_of(store, catalogue, kind, day, now, causes=causes)
     return periods.approve(store.engine, name_of(period), as_json(report), actor, now)
 
 
@@ -86,17 +95,20 @@ def name_of(period: Period) -> str:
     return f"{period.kind} {period.first} {period.timezone}"
 
 
-def rules_digest(catalogue: Catalogue) -> str:
-    """Which tables the figures rest on: the city and a digest of categories and scoring."""
+def rules_digest(catalogue: Catalogue, causes: Sequence[Cause] = ()) -> str:
+    """Which tables the figures rest on: the city, a digest of categories, causes and scoring."""
     used = {
         "categories": {name: asdict(rule) for name, rule in sorted(catalogue.categories.items())},
+        "causes": [asdict(cause) for cause in causes],
         "scoring": [asdict(rule) for rule in catalogue.scoring],
     }
     text = json.dumps(used, sort_keys=True, ensure_ascii=False)
     return f"rules {catalogue.city} {hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-def _materials(store: SqlStore, catalogue: Catalogue, period: Period) -> Materials:
+def _materials(
+    store: SqlStore, catalogue: Catalogue, period: Period, causes: Sequence[Cause]
+) -> Materials:
     from patrolvision.store import crews, periods
     from patrolvision.tickets.scoring import score
 
@@ -104,8 +116,11 @@ def _materials(store: SqlStore, catalogue: Catalogue, period: Period) -> Materia
     grids = wiring.stored_grids(store, end)
     since = min(end - LEDGER_SPAN, start - HOT_SPAN)
     tickets = periods.tickets_of_period(engine, start, end)
+    declined = {(cause.category, cause.code) for cause in causes if not cause.false_alarm}
     return Materials(
-        facts=[facts for ticket in tickets if (facts := facts_of(ticket, end)) is not None],
+        facts=[
+            facts for ticket in tickets if (facts := facts_of(ticket, end, declined)) is not None
+        ],
         sightings=[_sighting(row) for row in periods.founding_places(engine, since, end)],
         km=km_observed(
             periods.looks_of_period(engine, start, end), grids.codes_at if grids else None
@@ -116,7 +131,8 @@ def _materials(store: SqlStore, catalogue: Catalogue, period: Period) -> Materia
         },
         reach_m={name: rule.hot_spot_m for name, rule in catalogue.categories.items()},
         names={name: (r.name_en, r.name_zh) for name, r in catalogue.categories.items()},
-        rules=rules_digest(catalogue),
+        causes={cause.code: (cause.name_en, cause.name_zh) for cause in causes},
+        rules=rules_digest(catalogue, causes),
         score=lambda kind, measures: score(catalogue.scoring, kind, measures),
     )
 
@@ -172,12 +188,15 @@ def _day(text: str) -> date:
 def main(args: argparse.Namespace) -> int:
     """`patrolvision reports day|week|month|year DATE --db URL --out DIR`."""
     day, now = _day(args.date), datetime.now(UTC)
-    catalogue = wiring.catalogue(office_settings(args.office, args.timezone))
+    settings = office_settings(args.office, args.timezone)
+    catalogue, causes = wiring.catalogue(settings), wiring.causes(settings)
     store = wiring.store(args.db, create=False)
     try:
-        if args.approve and not approve(store, catalogue, args.period, day, now, "command line"):
+        if args.approve and not approve(
+            store, catalogue, args.period, day, now, "command line", causes=causes
+        ):
             sys.stderr.write("patrolvision: this report was approved before and stays as it was\n")
-        report = report_of(store, catalogue, args.period, day, now)
+        report = report_of(store, catalogue, args.period, day, now, causes=causes)
     finally:
         store.close()
     formats = args.format or list(FORMATS)

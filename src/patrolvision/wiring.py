@@ -17,12 +17,13 @@ from zoneinfo import ZoneInfo
 
 from patrolvision.config import OfficeSettings, Settings, StreamEntry, WatchFile
 from patrolvision.errors import ConfigError, ModelError
-from patrolvision.types import Camera, Detections, Frame, Lens, Mission, ModelRelease, Pose
+from patrolvision.types import Camera, Detections, Frame, Image, Lens, Mission, ModelRelease, Pose
 
 log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from patrolvision.coverage import CoverageBook
+    from patrolvision.desk import Rules
     from patrolvision.evidence.annotated import AnnotatedClip
     from patrolvision.evidence.keeper import PictureKeeper
     from patrolvision.geo.elevation import ElevationGrid
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from patrolvision.sources.sessions import Stream
     from patrolvision.store.sql_store import SqlStore
     from patrolvision.tickets.categories import Catalogue
+    from patrolvision.tickets.causes import Cause
     from patrolvision.tickets.grids import GridIndex
 
 # Frames of an unknown camera have no pose, so that nothing is ever located through this one.
@@ -418,6 +420,41 @@ def catalogue(settings: OfficeSettings) -> Catalogue:
     from patrolvision.tickets.categories import load_catalogue
 
     return load_catalogue(settings.city, settings.timezone, settings.tables)
+
+
+def causes(settings: OfficeSettings) -> tuple[Cause, ...]:
+    """Why the office may reject a ticket, from its tables."""
+    from patrolvision.tickets.causes import load_causes
+
+    return load_causes(settings.tables)
+
+
+def office_rules(settings: OfficeSettings) -> Rules:
+    """What the office's tables say, as far as moving a ticket needs it."""
+    from patrolvision.desk import Rules
+
+    return Rules(catalogue(settings), causes(settings))
+
+
+def hiding(settings: Settings) -> Callable[[Image], Image]:
+    """What makes heads and plates of a picture unreadable; ModelError if there is no detector.
+
+    The detector is opened with the first picture; pictures are handled one at a time.
+    """
+    from patrolvision.evidence.keeper import private
+
+    chosen = release(settings)
+    lock = threading.Lock()
+    opened: list[Detector] = []
+
+    def hidden(image: Image) -> Image:
+        with lock:
+            if not opened:
+                opened.append(detector(settings, unsure_share=UNSURE_SHARE))
+            [found] = opened[0].detect([image])
+        return private(image, found, chosen.classes)
+
+    return hidden
 
 
 def stored_grids(store: SqlStore, as_of: datetime | None = None) -> GridIndex | None:

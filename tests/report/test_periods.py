@@ -125,8 +125,8 @@ def test_every_figure_of_a_hand_made_day_can_be_counted(store: SqlStore) -> None
     rows = {(row["kind"], row["key"]): row for row in report["rows"]}
     assert {k: v for k, v in rows["all", ""].items() if k not in ("kind", "key", "name")} == {
         "found": 4, "filed": 2, "dispatched": 1, "solved": 2, "solved_in_time": 1,
-        "false_alarms": 1, "duplicates": 1, "reopened": 0, "sent_back": 0, "urged": 1,
-        "escalated": 0, "open_at_start": 1, "open_at_end": 1, "overdue_at_end": 1,
+        "false_alarms": 1, "duplicates": 1, "declined": 0, "reopened": 0, "sent_back": 0,
+        "urged": 1, "escalated": 0, "open_at_start": 1, "open_at_end": 1, "overdue_at_end": 1,
         "completion_rate": 0.6667, "in_time_rate": 0.5, "false_rate": 0.3333,
         "reopened_rate": 0.0, "median_file_h": 1.0, "median_dispatch_h": 1.0,
         "median_solve_h": 20.0, "km_observed": 0.3, "found_per_km": 13.3333, "score": 20.0,

@@ -6,7 +6,7 @@ often it is made. What a history does not record (the place) is not used here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -38,16 +38,25 @@ class Facts:
     over_at: datetime | None
     cause: str | None
     is_duplicate: bool
+    is_false_alarm: bool  # rejected, and not for a cause that says otherwise
     events: tuple[TicketEvent, ...]
 
 
-def facts_of(ticket: Ticket, as_of: datetime) -> Facts | None:
-    """The ticket as it stood just before the instant; None if it was not there yet."""
+def facts_of(
+    ticket: Ticket, as_of: datetime, true_causes: Collection[tuple[str, str]] = ()
+) -> Facts | None:
+    """The ticket as it stood just before the instant; None if it was not there yet.
+
+    true_causes are (category or `*`, code) of rejections that do not call the detection wrong.
+    """
     events = tuple(event for event in ticket.history if event.at < as_of)
     if not events:
         return None
     last = events[-1]
     over_at = _last_turn(events, last.state) if last.state in OVER else None
+    cause = _cause(events) if last.state == "rejected" else None
+    is_merged = last.state == "rejected" and turns(events)[-1][1].action == "merge"
+    is_true = any((kind, cause) in true_causes for kind in ("*", ticket.category))
     return Facts(
         id=ticket.id,
         category=ticket.category,
@@ -62,8 +71,9 @@ def facts_of(ticket: Ticket, as_of: datetime) -> Facts | None:
         dispatched_at=_first(events, "dispatched"),
         handled_at=_handled_at(events, over_at),
         over_at=over_at,
-        cause=_cause(events) if last.state == "rejected" else None,
-        is_duplicate=last.state == "rejected" and turns(events)[-1][1].action == "merge",
+        cause=cause,
+        is_duplicate=is_merged,
+        is_false_alarm=last.state == "rejected" and not is_merged and not is_true,
         events=events,
     )
 

@@ -24,6 +24,7 @@ Key = tuple[str, str]  # kind, code
 class Figures:
     """One row. Counts are of tickets or events in the period, medians in hours, rates in [0, 1].
 
+    declined: rejected for a cause that does not call the detection wrong.
     completion_rate: solved of solved and still open; in_time_rate: of the solved that had a
     deadline, those that the crew had handled by then; false_rate: of what was decided (filed or
     rejected); reopened_rate: reopenings for each solved one. None: there was nothing to divide by.
@@ -39,6 +40,7 @@ class Figures:
     solved_in_time: int
     false_alarms: int
     duplicates: int
+    declined: int
     reopened: int
     sent_back: int
     urged: int
@@ -141,7 +143,7 @@ def _happened(ticket: Facts, period: Period) -> Counter[str]:
         counts["solved_with_deadline"] = ticket.due_at is not None
         counts["solved_in_time"] = _in_time(ticket)
     if ticket.state == "rejected" and _within(ticket.over_at, period):
-        counts["duplicates" if ticket.is_duplicate else "false_alarms"] = 1
+        counts[_why_rejected(ticket)] = 1
     for before, event in turns(ticket.events):
         if period.holds(event.at):
             counts["reopened"] += before in OVER
@@ -155,6 +157,12 @@ def _happened(ticket: Facts, period: Period) -> Counter[str]:
     counts["overdue_at_end"] = _is_late(ticket, period.as_of)
     counts["open_at_start"] = _open_at(ticket, period.start)
     return +counts
+
+
+def _why_rejected(ticket: Facts) -> str:
+    if ticket.is_duplicate:
+        return "duplicates"
+    return "false_alarms" if ticket.is_false_alarm else "declined"
 
 
 def _within(at: datetime | None, period: Period) -> bool:
@@ -205,6 +213,7 @@ def _row(
         solved_in_time=n["solved_in_time"],
         false_alarms=n["false_alarms"],
         duplicates=n["duplicates"],
+        declined=n["declined"],
         reopened=n["reopened"],
         sent_back=n["sent_back"],
         urged=n["urged"],

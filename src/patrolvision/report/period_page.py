@@ -39,6 +39,10 @@ class _Page:
         names = self.report["categories"].get(name)
         return escape(names[self.language] if names else name)
 
+    def cause(self, code: str) -> str:
+        names = self.report["causes"].get(code)
+        return escape(names[self.language]) if names else self.word(code)
+
     def when(self, text: str) -> str:
         return f"{datetime.fromisoformat(text).astimezone(self.zone):%Y-%m-%d %H:%M}"
 
@@ -205,7 +209,7 @@ def _causes(page: _Page) -> str:
         return ""
     lines = "".join(
         f"<tr><th>{page.category(f['category'])}</th><td class='text'>"
-        f"{page.word(f['cause'].replace('_', ' '))}</td><td>{f['count']}</td></tr>"
+        f"{page.cause(f['cause'])}</td><td>{f['count']}</td></tr>"
         for f in sorted(found, key=lambda f: -f["count"])
     )
     head = f"<th class='text'>{page.word('cause')}</th><th>{page.word('count')}</th>"

@@ -38,6 +38,7 @@ class Materials:
     crews: Mapping[str, CrewInfo]
     reach_m: Mapping[str, float]
     names: Mapping[str, tuple[str, str]]  # category -> English and Chinese
+    causes: Mapping[str, tuple[str, str]]  # code -> English and Chinese
     rules: str  # says which tables were used
     score: Callable[[str, Mapping[str, float | None]], float | None]
 
@@ -62,6 +63,7 @@ def summary(period: Period, made_of: Materials) -> Record:
         "as_of": period.as_of.isoformat(),
         "rules": made_of.rules,
         "categories": {c: {"en": en, "zh": zh} for c, (en, zh) in sorted(made_of.names.items())},
+        "causes": {c: {"en": en, "zh": zh} for c, (en, zh) in sorted(made_of.causes.items())},
         "rows": [asdict(row) for row in rows],
         "series": [asdict(bucket) for bucket in series(facts, period)],
         "false_alarms": [

@@ -28,6 +28,7 @@ WORDS = {
     "overdue_at_end": ("Overdue", "超期"),
     "false_alarms": ("False alarms", "误报"),
     "duplicates": ("Duplicates", "重复"),
+    "declined": ("Declined", "不予立案"),
     "reopened": ("Reopened", "重开"),
     "sent_back": ("Sent back", "退回"),
     "completion_rate": ("Completion", "结案率"),

@@ -152,9 +152,9 @@ def crew_of(crew_id: str, content: Mapping[str, Any], timezone: str) -> Crew:
     return Crew(
         id=crew_id,
         name=content["name"],
-        skills=tuple(content["skills"]),
-        areas=tuple(content["areas"]),
-        duty=content["duty"],
+        skills=tuple(content.get("skills", ())),
+        areas=tuple(content.get("areas", ())),
+        duty=content.get("duty") or ALWAYS,
         timezone=content.get("timezone") or timezone,
         contractor=content.get("contractor"),
         phone=content.get("phone"),

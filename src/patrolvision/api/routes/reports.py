@@ -42,7 +42,7 @@ class Approved(BaseModel):
 def router(office: Office) -> APIRouter:
     """Reports over the office's store."""
     router = APIRouter(prefix="/api/v1", tags=["reports"])
-    catalogue = wiring.catalogue(office.settings)
+    catalogue, causes = wiring.catalogue(office.settings), wiring.causes(office.settings)
 
     @router.get("/reports/{period}/{day}", responses=ANSWERS, response_class=Response)
     def report(
@@ -58,7 +58,7 @@ def router(office: Office) -> APIRouter:
         """
         covers = who.covers if who.areas else None
         found = reporting.report_of(
-            office.store, catalogue, period, day, office.clock(), covers=covers
+            office.store, catalogue, period, day, office.clock(), causes=causes, covers=covers
         )
         media_type, ending = FORMATS[form]
         name = f"report-{period}-{found['first']}.{ending}"
@@ -77,7 +77,9 @@ def router(office: Office) -> APIRouter:
         who: Annotated[Principal, Depends(requires(office, "admin"))],
     ) -> Approved:
         """Keep the report of a past period as it is, whatever is still learnt about that time."""
-        new = reporting.approve(office.store, catalogue, period, day, office.clock(), who.name)
+        new = reporting.approve(
+            office.store, catalogue, period, day, office.clock(), who.name, causes=causes
+        )
         return Approved(new=new)
 
     return router
