@@ -9,9 +9,10 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from patrolvision import __version__
+from patrolvision import __version__, wiring
 from patrolvision.api import problems
 from patrolvision.api.guard import Guard
+from patrolvision.api.observed import Meter, Observed
 from patrolvision.api.security import Office
 from patrolvision.config import OfficeSettings
 from patrolvision.store.sql_store import SqlStore
@@ -26,6 +27,9 @@ ROUTES = (
     "webhooks",
     "alerts",
     "page",
+    "moves",
+    "verdicts",
+    "evidence",
     "tickets",
     "incidents",
     "observations",
@@ -38,7 +42,10 @@ ROUTES = (
     "grids",
     "categories",
     "reports",
-    "present",
+    "exports",
+    "events",
+    "stats",
+    "service",
 )  # fmt: skip
 
 
@@ -56,7 +63,8 @@ def create_app(
     heads and plates unreadable in what is uploaded; without it uploads are refused.
     """
     settings = settings or OfficeSettings()
-    office = Office(store, settings, media or settings.media or store.folder, clock, hide)
+    folder = media or settings.media or store.folder
+    office = Office(store, settings, folder, wiring.office_rules(settings), clock, hide)
     app = FastAPI(
         title="patrolvision",
         version=__version__,
@@ -66,7 +74,9 @@ def create_app(
         redoc_url=None,
     )
     app.state.office = office
+    app.state.meter = Meter()
     app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Observed, meter=app.state.meter)
     problems.install(app)
     for name in ROUTES:
         app.include_router(import_module(f"patrolvision.api.routes.{name}").router(office))
