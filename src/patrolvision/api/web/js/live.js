@@ -6,6 +6,7 @@ let source = null;
 let state = "off";
 let wait_ms = 1000;
 let timer = 0;
+let last = null; // id of the last event: where to go on
 
 function become(next) {
   if (next === state) return;
@@ -15,6 +16,7 @@ function become(next) {
 
 function heard(event) {
   let change = {};
+  last = event.lastEventId || last;
   try { change = JSON.parse(event.data); } catch { return; }
   for (const tell of listeners) tell(change);
 }
@@ -22,10 +24,10 @@ function heard(event) {
 function open() {
   clearTimeout(timer);
   source?.close();
-  source = new EventSource("/api/v1/events");
-  source.addEventListener("ticket.changed", heard);
+  source = new EventSource(last ? `/api/v1/events?after=${last}` : "/api/v1/events");
+  for (const name of ["ticket.changed", "ticket.gone", "reset"]) source.addEventListener(name, heard);
   source.onopen = () => {
-    if (state === "waiting") for (const tell of listeners) tell({}); // what was missed is not known
+    if (state === "waiting" && !last) for (const tell of listeners) tell({}); // what was missed is not known
     wait_ms = 1000;
     become("live");
   };

@@ -23,7 +23,7 @@ function obstacle(text) {
 /** Causes for this category, its own before those of every category, false alarms before other reasons. */
 export async function causesFor(category) {
   const weight = (c) => (c.category === "*") + 2 * !c.false_alarm;
-  return (await get("causes", { category })).filter((c) => [category, "*"].includes(c.category ?? "*")).sort((a, b) => weight(a) - weight(b));
+  return (await get("causes")).filter((c) => [category, "*"].includes(c.category ?? "*")).sort((a, b) => weight(a) - weight(b));
 }
 
 /** A file field for one photo with a preview; `files()` gives what was chosen. */
@@ -61,7 +61,7 @@ async function causeField(ticket) {
 }
 
 /** A cause's name in the page's language. */
-export const causeLabel = (c) => (language() === "zh" ? c.name_zh : c.name_en) ?? causeName(c);
+export const causeLabel = (c) => (language() === "zh" ? c.label_zh : c.label_en) ?? causeName(c);
 
 async function assigneeField(ticket) {
   const crews = await get(`tickets/${encodeURIComponent(ticket.ticket_id)}/candidates`).catch(() => []);

@@ -72,7 +72,7 @@ function showOnMap(state) {
   location.hash = "#/map";
 }
 function atSteps(stats) {
-  const counts = stats?.by_state ?? stats?.states ?? {};
+  const counts = stats.tickets.by_state;
   const most = Math.max(...STEPS.map((s) => counts[s] ?? 0), 1);
   return card("w-6", t("dash.now"), el("ol", { class: "named-bars" }, STEPS.map((state, k) => el("li", {},
     el("button", { type: "button", class: "bar-link", on: { click: () => showOnMap(state) } }, `${k + 1} ${stateName(state)}`),

@@ -77,7 +77,7 @@ export function open(main) {
     done.delete(idOf(item));
     given -= 1;
     items.splice(at, 0, item);
-    toast(`${nameOf(item)}: ${error.message || t("problem.unreachable")}`, { bad: true });
+    toast(`${nameOf({ ...item, ticket_id: idOf(item) })}: ${error.message || t("problem.unreachable")}`, { bad: true });
     render();
   });
 
@@ -177,7 +177,7 @@ export function open(main) {
     put(stage, gallery(item.pictures));
     put(words,
       el("div", { class: "row wrap" }, categoryChip(item.category), priorityChip(item.priority), dueChip(item), incident.kind === "review" ? el("span", { class: "chip" }, t("kind.review")) : null),
-      el("h2", {}, nameOf({ ticket_id: idOf(item), ...item })),
+      el("h2", {}, nameOf({ ...item, ticket_id: idOf(item) })),
       el("dl", { class: "facts" },
         [["fact.grid", item.unit_grid ?? t("grid.none")], ["fact.place", `${item.lat_deg.toFixed(6)}, ${item.lon_deg.toFixed(6)} ± ${distance(item.sigma_m ?? 0)}`],
           ["fact.seen", when(incident.first_seen ?? openedAt(item))], ["fact.by", incident.mission_ids?.join(", ")], ["fact.zone", incident.zone_id],
