@@ -3,6 +3,10 @@
 python write_card.py --manifest dataset.toml --export export.json --out card.json
                      --thresholds '{"litter": 0.4, …}' [--metrics eval.json …]
                      [--counts counts.json] [--log STAGE1.jsonl …] [--created DATE] [--status WORD]
+                     [--report validation=report.json …] [--limits limits.txt] [--version 0.2.0]
+
+--report takes what `patrolvision evaluate --out` wrote; of it the card keeps the figures, not the
+curves. limits.txt has a limit a line.
 """
 
 import argparse
@@ -27,6 +31,37 @@ def trained_on(manifest: dict[str, Any], counts: dict[str, Any]) -> list[dict[st
     return rows
 
 
+KEPT = (
+    "threshold",
+    "pictures",
+    "boxes",
+    "ap50",
+    "ap50_95",
+    "precision",
+    "recall",
+    "by_size",
+    "by_source",
+    "false_alarms",
+    "false_alarms_by_source",
+    "incidents",
+)
+
+
+def figures_of(report: dict[str, Any]) -> dict[str, Any]:
+    """The figures of an evaluation report that a card keeps."""
+    classes = {
+        name: {key: row[key] for key in KEPT if row.get(key)}
+        for name, row in report["classes"].items()
+    }
+    return {
+        "model": report["model"],
+        "pictures": report["pictures"],
+        "sources": report["sources"],
+        "rounds": report["rounds"],
+        "classes": classes,
+    }
+
+
 def main(argv: list[str] | None = None) -> int:
     """Write the card."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -35,6 +70,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--thresholds", type=json.loads, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--metrics", type=Path, nargs="*", default=[])
+    parser.add_argument("--report", nargs="*", default=[], help="name=report.json")
+    parser.add_argument("--limits", type=Path)
+    parser.add_argument("--parent", default="yolo26n COCO (AGPL-3.0)")
     parser.add_argument("--counts", type=Path)
     parser.add_argument("--log", type=Path, nargs="*", default=[], help="one per stage")
     parser.add_argument("--created", default="")
@@ -72,10 +110,17 @@ def main(argv: list[str] | None = None) -> int:
         "trained_on": trained_on(manifest, counts),
         "teacher": {**manifest["teacher"], "boxes": counts.get("teacher_boxes", {})},
         "hyper_parameters": {"stages": stages},
-        "metrics": {path.stem: json.loads(path.read_text()) for path in args.metrics},
+        "metrics": {
+            **{path.stem: json.loads(path.read_text()) for path in args.metrics},
+            **{
+                name: figures_of(json.loads(Path(file).read_text()))
+                for name, _, file in (text.partition("=") for text in args.report)
+            },
+        },
+        "limits": args.limits.read_text().splitlines() if args.limits else [],
         "created": args.created,
         "licence": "AGPL-3.0",
-        "parent": "yolo26n COCO (AGPL-3.0)",
+        "parent": args.parent,
         "suits": ["car", "drone"],
     }
     args.out.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n")
