@@ -463,6 +463,23 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """A person's word on a detection; what retraining learns from."""
+
+    id: str
+    incident_id: str
+    ticket_id: str | None
+    category: str
+    class_name: str
+    verdict: Literal["confirmed", "false"]
+    cause: str | None
+    actor: str
+    at: datetime
+    model_releases: tuple[str, ...]
+    observation_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PictureNote:
     """A line of the evidence log: a picture, by the hash of its bytes, was kept or has expired."""
 

@@ -41,11 +41,11 @@ def hire(store: SqlStore, name: str, role: str, *areas: str, crew: str | None = 
     SqlAccounts(store.engine).add(Account(name, role, areas, crew, START), stored)
 
 
-def signed_in(app: FastAPI, store: SqlStore, name: str, *, at: datetime = START) -> TestClient:
+def signed_in(app: FastAPI, store: SqlStore, name: str, *, hours: float = 12.0) -> TestClient:
     """A browser with a session of the account, which sends its CSRF token."""
     token, csrf = credentials.new_token(), credentials.new_token()
-    until = at + timedelta(hours=12)
-    SqlAccounts(store.engine).open_session(credentials.sha256(token), name, csrf, at, until)
+    until = START + timedelta(hours=hours)
+    SqlAccounts(store.engine).open_session(credentials.sha256(token), name, csrf, START, until)
     return TestClient(app, cookies={"pv_session": token}, headers={"X-CSRF-Token": csrf})
 
 

@@ -30,6 +30,7 @@ from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBea
 from patrolvision.api import credentials
 from patrolvision.api.problems import Problem
 from patrolvision.config import OfficeSettings
+from patrolvision.desk import Rules
 from patrolvision.store.accounts import SqlAccounts
 from patrolvision.store.audit import AuditLine, SqlAudit
 from patrolvision.store.sql_store import SqlStore
@@ -79,12 +80,14 @@ class Principal:
 class Office:
     """What every route works with. media holds the folder evidence/ and what was uploaded.
 
-    hide makes heads and plates of a picture unreadable; None: uploads of pictures are refused.
+    rules are the city's tables. hide makes heads and plates of a picture unreadable; None: uploads
+    of pictures are refused.
     """
 
     store: SqlStore
     settings: OfficeSettings
     media: Path
+    rules: Rules
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     hide: Callable[[Image], Image] | None = None
 

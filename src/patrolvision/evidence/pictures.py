@@ -126,6 +126,11 @@ def keep_picture(image: Image, folder: Path, quality: int = QUALITY) -> Evidence
     return EvidencePicture(path, digest, int(image.shape[1]), int(image.shape[0]))
 
 
+def is_intact(content: bytes, digest: str) -> bool:
+    """Whether the bytes are those that were kept under the hash."""
+    return sha256(content).hexdigest() == digest
+
+
 def _is_whole(path: Path, size: int) -> bool:
     try:
         return path.stat().st_size == size

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, Select, Table, func, select
 
 from patrolvision.store import migrate, rows, schema, sql
 from patrolvision.store.engine import engine_of, reading, writing
-from patrolvision.store.transaction import SqlTransaction
+from patrolvision.store.office_transaction import OfficeTransaction
 from patrolvision.types import (
     Finding,
     Incident,
@@ -71,14 +71,14 @@ class SqlStore:
         return Path(database).parent if database and database != ":memory:" else Path()
 
     @contextmanager
-    def transaction(self) -> Iterator[SqlTransaction]:
+    def transaction(self) -> Iterator[OfficeTransaction]:
         """All or nothing; serialised against other writers around the same places.
 
         SQLite: against every other writer, from its first statement on. PostgreSQL: against those
         who claim places nearby. StoreError when the database refuses; nothing is kept then.
         """
         with writing(self._engine) as connection:
-            yield SqlTransaction(connection)
+            yield OfficeTransaction(connection)
 
     def observations(
         self, *, mission_id: str | None = None, class_name: str | None = None

@@ -52,6 +52,20 @@ def ticket_for(incident: Incident, grid: Grid | None, *, at: datetime) -> Ticket
     )
 
 
+def ticket_by_hand(incident: Incident, grid: Grid | None, actor: str, at: datetime) -> Ticket:
+    """The ticket of an incident that no rule enforces but a person has confirmed."""
+    return Ticket(
+        id=ticket_id(incident.id),
+        incident_id=incident.id,
+        category=incident.category,
+        state="reported",
+        priority=_priority(incident),
+        place=incident.place,
+        grid=_codes(incident, grid),
+        history=(TicketEvent(at=at, state="reported", actor=actor, action="raise"),),
+    )
+
+
 def updated(ticket: Ticket, incident: Incident, grid: Grid | None = None) -> Ticket:
     """The ticket after its incident moved or became more urgent; the same object if neither.
 

@@ -16,7 +16,9 @@ from typing import TypeVar
 from patrolvision.errors import ConfigError
 
 T = TypeVar("T")
-TABLES = ("categories", "deadlines", "hours", "holidays", "levels", "dispatch", "scoring")
+TABLES = (
+    "categories", "causes", "deadlines", "hours", "holidays", "levels", "dispatch", "scoring",
+)  # fmt: skip
 LARGEST_TABLE = 5_000_000  # bytes
 
 

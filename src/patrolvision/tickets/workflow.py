@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from patrolvision.errors import CallError
-from patrolvision.tickets.roles import has_role
+from patrolvision.tickets.roles import covers, has_role
 from patrolvision.types import Ticket, TicketEvent, TicketState
 
 Need = Literal["note", "cause", "assignee", "into", "parts"]
@@ -102,6 +102,7 @@ class Act:
     at: datetime
     role: str | None = None
     crew: str | None = None  # the crew he belongs to
+    areas: tuple[str, ...] = ()  # prefixes of the grid codes where he works; none: everywhere
     note: str = ""
     cause: str | None = None
     assignee: str | None = None
@@ -165,10 +166,13 @@ def _role_refusal(ticket: Ticket, move: Move, act: Act, facts: Facts) -> MoveErr
         allowed = move.is_automatic
     else:
         allowed = bool(move.roles) and has_role(act.role, move.roles)
-    if allowed:
-        return None
-    who = " or ".join(move.roles) or "the program itself"
-    return MoveError("role", f"{move.action} is for {who}")
+    if not allowed:
+        who = " or ".join(move.roles) or "the program itself"
+        return MoveError("role", f"{move.action} is for {who}")
+    for place in (ticket, facts.into):
+        if place is not None and not covers(act.areas, place.grid):
+            return MoveError("role", f"{act.actor} works in {', '.join(act.areas)}, not there")
+    return None
 
 
 def _gate_refusal(ticket: Ticket, move: Move, act: Act, facts: Facts) -> MoveError | None:

@@ -21,7 +21,7 @@ from patrolvision.store.office_reads import (
 from patrolvision.store.ticket_filters import TicketFilter
 from patrolvision.store.ticket_pages import Sort, page
 from patrolvision.tickets.automatic import proposal
-from patrolvision.types import GridCodes
+from patrolvision.types import GridCodes, TicketEvent
 
 Flag = Annotated[bool | None, Query()]
 
@@ -124,13 +124,29 @@ def whole_ticket(office: Office, ticket_id: str) -> shapes.Json:
             raise Problem(404, f"there is no ticket {ticket_id}")
         ticket, incident = known
         seen = [] if incident is None else incident.observation_ids
-        pictures = [_picture(one) for one in pictures_of(connection, seen)]
+        pictures = [picture(one) for one in pictures_of(connection, seen)]
+    pictures += [_attached(event) for event in ticket.history if event.action == "attach"]
     suggested = proposal(ticket, incident, _sides(pictures))
     told = None if suggested is None else {**asdict(suggested), "at": shapes.iso(suggested.at)}
     return {**shown(found[0]), "pictures": pictures, "proposal": told}
 
 
-def _picture(kept: Mapping[str, Any]) -> shapes.Json:
+def _attached(event: TicketEvent) -> shapes.Json:
+    """A picture that somebody sent."""
+    given = event.data
+    return {
+        "id": given["id"],
+        "kind": given["kind"],
+        "url": f"/api/v1/evidence/{given['sha256']}.jpg",
+        "at": given.get("taken_at") or event.at.isoformat(),
+        "lat_deg": given.get("lat_deg"),
+        "lon_deg": given.get("lon_deg"),
+        "sha256": given["sha256"],
+    }
+
+
+def picture(kept: Mapping[str, Any]) -> shapes.Json:
+    """A picture of a finding, as the keeper wrote it."""
     name = PurePosixPath(kept["file"]).name
     return {
         "id": kept["sha256"],
