@@ -49,7 +49,7 @@ class Neighbours:
     def __init__(self, store: SqlStore, file: NeighboursFile, clock: Clock = now) -> None:
         self._store, self._file, self._clock = store, file, clock
         self._limits = HttpLimits(total_s=file.timeout_s, allow_private=file.allow_private)
-        self._fixed: list[Sink] = [CitizenSink(store, load_services(), file.retention_days)]
+        self._fixed: list[Sink] = [CitizenSink(store, load_services(), file.retention_days, clock)]
         self._fixed += self._configured()
         self._relay = Relay(
             SqlOutbox(store.engine),
@@ -137,7 +137,8 @@ class CitizenSink:
 
     store: SqlStore
     services: Mapping[str, Service]
-    retention_days: float
+    retention_days: float  # from when the replies were on their way, so that none comes too late
+    clock: Clock = now
     name: str = CITIZENS
     policy: NoticePolicy = field(default_factory=NoticePolicy)
 
@@ -160,8 +161,7 @@ class CitizenSink:
                     continue
                 reports = citizens.reports_on(transaction.connection, [ticket_id])
                 transaction.enqueue([self._reply(report, payload) for report in reports])
-                over = datetime.fromisoformat(str(payload["history"][-1]["at"]))
-                forget_at = over + timedelta(days=self.retention_days)
+                forget_at = self.clock() + timedelta(days=self.retention_days)
                 names = [report.id for report in reports]
                 citizens.forget_after(transaction.connection, names, forget_at)
 
