@@ -8,15 +8,17 @@ import logging
 import signal
 import sys
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
 
 from patrolvision import wiring
-from patrolvision.config import NeighboursFile, load_neighbours
+from patrolvision.config import NeighboursFile, OfficeSettings, load_neighbours
 from patrolvision.errors import EXIT_OK, EXIT_SOME_ITEMS_FAILED, PatrolVisionError
 
 if TYPE_CHECKING:
     from patrolvision.neighbours import Neighbours
+    from patrolvision.store.sql_store import SqlStore
 
 log = logging.getLogger(__name__)
 PAUSE_S = 1.0
@@ -72,6 +74,24 @@ def relay_until(stop: threading.Event, neighbours: Neighbours, pause_s: float = 
             done = None
         if done is None or not done.delivered:
             stop.wait(pause_s)
+
+
+def background(store: SqlStore, settings: OfficeSettings) -> AbstractContextManager[object]:
+    """The relay beside a server, for as long as the context lasts; nothing if settings.relay is off.
+
+    It works with what the store's database holds and opens connections of its own.
+    """
+    if not settings.relay:
+        return nullcontext()
+    from patrolvision.neighbours import Neighbours
+
+    named = settings.neighbours
+    file = NeighboursFile() if named is None else load_neighbours(named)
+    if settings.allow_private_webhooks:
+        file = file.model_copy(update={"allow_private": True})
+    if file.media is None and settings.media is not None:
+        file = file.model_copy(update={"media": settings.media})
+    return BackgroundRelay(Neighbours(store, file))
 
 
 class BackgroundRelay:

@@ -27,6 +27,7 @@ from patrolvision.types import OutboxMessage
 
 FORK = multiprocessing.get_context("fork")  # no store is open when a life begins
 SECRET = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+SINK = "webhook:test"
 LEASE_S = 0.15
 STEPS = 11  # enqueue (3), then before and after route, claim, deliver, done: 0 to 10
 
@@ -78,9 +79,7 @@ def live(life: Life) -> None:
             transaction.enqueue([OutboxMessage(f"m-{life.message:04d}", "ticket.moved", payload)])
             step()
         step()
-    sink = WebhookSink(
-        "webhook:test", life.address, SECRET, _now, limits=HttpLimits(allow_private=True)
-    )
+    sink = WebhookSink(SINK, life.address, SECRET, _now, limits=HttpLimits(allow_private=True))
     relay = Relay(
         Mortal(SqlOutbox(store.engine), step), _now, random.random, Backoff(0.01, 0.05), LEASE_S
     )

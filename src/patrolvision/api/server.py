@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import socket
 
-from patrolvision import wiring
+from patrolvision import relaying, wiring
+from patrolvision.config import OfficeSettings
 from patrolvision.errors import EXIT_OK, ConfigError
 
 
@@ -30,7 +31,8 @@ def main(args: argparse.Namespace) -> int:
 
         from patrolvision.api.app import create_app
 
-        uvicorn.run(create_app(store), host=args.host, port=args.port, log_level="warning")
+        with relaying.background(store, OfficeSettings()):
+            uvicorn.run(create_app(store), host=args.host, port=args.port, log_level="warning")
     finally:
         store.close()
     return EXIT_OK
