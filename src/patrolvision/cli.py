@@ -82,6 +82,12 @@ def _relay(args: argparse.Namespace) -> int:
     return relaying.main(args)
 
 
+def _office(args: argparse.Namespace) -> int:
+    from patrolvision import rounds
+
+    return rounds.main(args)
+
+
 def _simulate(args: argparse.Namespace) -> int:
     from patrolvision import peek
 
@@ -363,6 +369,15 @@ def build_parser() -> argparse.ArgumentParser:
     relay.add_argument("--once", action="store_true", help="one round instead of until a signal")
     relay.add_argument("--allow-private", action="store_true", help="to private addresses as well")
     relay.set_defaults(door=_relay)
+
+    office = commands.add_parser("office", help="the rounds that nobody makes by hand")
+    office.add_argument("round", choices=("tick",), help="raise overdue tickets, once")
+    office.add_argument("--db", required=True, metavar="URL")
+    office.add_argument("--dispatch", action="store_true", help="also send crews to filed tickets")
+    office.add_argument("--office", type=Path, metavar="OFFICE.toml", help="city, clock, tables")
+    office.add_argument("--timezone", metavar="IANA", help="default: the office's")
+    office.add_argument("--json", action="store_true", help="one JSON object as the last line")
+    office.set_defaults(door=_office)
 
     simulate = commands.add_parser("simulate", help="a city of observations whose truth is known")
     simulate.add_argument("out", type=Path)

@@ -29,6 +29,20 @@ def value_of(ticket: Ticket, now: datetime, catalogue: Catalogue) -> float:
     return weight * (1.0 + waited_h / doubles_h if doubles_h > 0 else 1.0)
 
 
+def most_valuable_first(
+    tickets: Iterable[Ticket], now: datetime, catalogue: Catalogue
+) -> list[Ticket]:
+    """The tickets in the order in which they are sent: urgent ones, then by value, then by id."""
+    return sorted(tickets, key=lambda t: _rank(t, now, catalogue))
+
+
+def may_be_sent(ticket: Ticket, catalogue: Catalogue, spent: Mapping[str, int]) -> bool:
+    """Whether the area's budget has room for the ticket; urgent ones need none."""
+    area = area_of(ticket)
+    most = catalogue.dispatch_number("dispatches_per_run", area)
+    return ticket.priority == "urgent" or spent.get(area, 0) + 1 <= most
+
+
 def within_budget(
     tickets: Iterable[Ticket],
     now: datetime,
@@ -42,13 +56,10 @@ def within_budget(
     """
     used = Counter(dict(spent or {}))
     chosen: list[Ticket] = []
-    for ticket in sorted(tickets, key=lambda t: _rank(t, now, catalogue)):
-        area = area_of(ticket)
-        if ticket.priority != "urgent":
-            if used[area] + 1 > catalogue.dispatch_number("dispatches_per_run", area):
-                continue
-            used[area] += 1
-        chosen.append(ticket)
+    for ticket in most_valuable_first(tickets, now, catalogue):
+        if may_be_sent(ticket, catalogue, used):
+            used[area_of(ticket)] += ticket.priority != "urgent"
+            chosen.append(ticket)
     return chosen
 
 

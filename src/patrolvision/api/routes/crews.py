@@ -1,15 +1,14 @@
 """Crews: who they are, where they are, and which of them may be sent to a ticket."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
-from patrolvision import wiring
+from patrolvision import rounds, wiring
 from patrolvision.api import queries
 from patrolvision.api.problems import Problem
 from patrolvision.api.security import (
@@ -23,11 +22,9 @@ from patrolvision.api.security import (
 from patrolvision.store import crews as stored
 from patrolvision.store.engine import reading
 from patrolvision.store.office_reads import ticket_and_incident
-from patrolvision.tickets.budget import area_of
 from patrolvision.tickets.calendar import ALWAYS, weekly_hours
 from patrolvision.tickets.categories import Catalogue
-from patrolvision.tickets.crews import Candidate, Crew, CrewPosition, Job, candidates
-from patrolvision.types import Ticket
+from patrolvision.tickets.crews import Candidate, Crew
 
 SCOPE = "position"
 AHEAD = timedelta(minutes=5)  # a crew's clock may be that much ahead of ours
@@ -147,44 +144,9 @@ class Kept(BaseModel):
     new: bool
 
 
-def crew_of(crew_id: str, content: Mapping[str, Any], timezone: str) -> Crew:
-    """The crew that the store keeps as JSON; timezone is for those that name none."""
-    return Crew(
-        id=crew_id,
-        name=content["name"],
-        skills=tuple(content.get("skills", ())),
-        areas=tuple(content.get("areas", ())),
-        duty=content.get("duty") or ALWAYS,
-        timezone=content.get("timezone") or timezone,
-        contractor=content.get("contractor"),
-        phone=content.get("phone"),
-        active=content.get("active") is not False,
-    )
-
-
 def all_crews(office: Office) -> list[Crew]:
     """Every crew as it is now, by id."""
-    known = stored.stored_crews(office.store.engine)
-    return [crew_of(name, content, office.settings.timezone) for name, content in known.items()]
-
-
-def candidates_for(office: Office, catalogue: Catalogue, ticket: Ticket) -> list[Candidate]:
-    """Every crew judged for a ticket, the best first."""
-    engine, place = office.store.engine, ticket.place
-    skill = catalogue.categories[ticket.category].skill
-    minutes = catalogue.dispatch_number("position_age_min", area_of(ticket))
-    known = {
-        name: CrewPosition(name, p.at, p.lat_deg, p.lon_deg)
-        for name, p in stored.positions(engine).items()
-    }
-    return candidates(
-        Job(skill, place.lat_deg, place.lon_deg, ticket.grid),
-        all_crews(office),
-        known,
-        office.clock(),
-        position_age=timedelta(minutes=minutes),
-        load=stored.open_tickets(engine),
-    )
+    return rounds.crews_of(office.store, office.settings.timezone)
 
 
 def router(office: Office) -> APIRouter:
@@ -263,7 +225,14 @@ def router(office: Office) -> APIRouter:
         if known is None:
             raise Problem(404, f"there is no ticket {ticket_id}")
         check_area(who, known[0].grid)
-        found = candidates_for(office, catalogue, known[0])
+        found = rounds.judged(
+            known[0],
+            all_crews(office),
+            rounds.positions_of(office.store),
+            office.clock(),
+            catalogue,
+            stored.open_tickets(engine),
+        )
         return [_candidate(one) for one in found if everybody or one.why_not is None]
 
     return router
