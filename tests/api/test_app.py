@@ -59,7 +59,7 @@ def test_a_limit_is_kept_and_a_silly_one_refused(store: SqlStore) -> None:
 def test_health_counts_what_is_there(store: SqlStore) -> None:
     answer = TestClient(create_app(store)).get("/healthz")
     assert answer.status_code == 200
-    assert answer.json()["incidents"] == 1
+    assert answer.json()["tickets"] == 1
 
 
 def test_another_computer_is_not_answered(store: SqlStore) -> None:

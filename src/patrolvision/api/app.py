@@ -45,6 +45,7 @@ ROUTES = (
     "exports",
     "events",
     "stats",
+    "ogc",
     "service",
 )  # fmt: skip
 
