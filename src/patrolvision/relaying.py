@@ -77,7 +77,7 @@ def relay_until(stop: threading.Event, neighbours: Neighbours, pause_s: float = 
 
 
 def background(store: SqlStore, settings: OfficeSettings) -> AbstractContextManager[object]:
-    """The relay beside a server, for as long as the context lasts; nothing if settings.relay is off.
+    """The relay beside a server, as long as the context lasts; nothing if settings.relay is off.
 
     It works with what the store's database holds and opens connections of its own.
     """

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 
+from helpers.databases import empty_schema
 from patrolvision.errors import CallError
-from patrolvision.store import SqlStore, open_store
+from patrolvision.store import SqlStore, open_store, schema
+from patrolvision.store.engine import writing
+from patrolvision.store.neighbour_tables import deliveries
 from patrolvision.store.outbox import SqlOutbox
 from patrolvision.types import NoticePolicy, OutboxMessage, Route
 
@@ -20,11 +26,26 @@ def later(seconds: float) -> datetime:
     return T0 + timedelta(seconds=seconds)
 
 
-@pytest.fixture
-def store(url: str) -> Iterator[SqlStore]:
-    store = open_store(url)
+@pytest.fixture(scope="module")
+def postgres_store(postgres_url: str) -> Iterator[SqlStore]:
+    with empty_schema(postgres_url) as url:
+        store = open_store(url)
+        yield store
+        store.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
+    if request.param == "sqlite":
+        store = open_store(f"sqlite:///{tmp_path / 'p.db'}")
+        yield store
+        store.close()
+        return
+    store = request.getfixturevalue("postgres_store")
     yield store
-    store.close()
+    with writing(store.engine) as connection:
+        connection.execute(delete(deliveries))
+        connection.execute(delete(schema.outbox))
 
 
 @pytest.fixture
@@ -178,3 +199,31 @@ def test_what_waits_for_a_sink_that_is_no_more_is_given_up(
     outbox.route(route, T0)
     assert outbox.abandon("sink", T0) == 2
     assert outbox.counts()["sink"] == {"dead": 2}
+
+
+def test_four_workers_bring_each_message_once_and_each_ticket_s_in_order(
+    store: SqlStore, outbox: SqlOutbox
+) -> None:
+    names = [f"{name}-{k}" for k in range(5) for name in "abcdef"]
+    put(store, *names)
+
+    def work(_: int) -> list[str]:
+        own = SqlOutbox(store.engine)
+        own.route(route, T0)
+        found = []
+        for _ in range(200):
+            delivery = own.claim("sink", T0, LEASE_S)
+            if delivery is not None:
+                found.append(delivery.key)
+                brought.append(delivery.key)
+                own.done(delivery, T0)
+            elif len(brought) == len(names):
+                break
+        return found
+
+    brought: list[str] = []
+    with ThreadPoolExecutor(4) as pool:
+        parts = list(pool.map(work, range(4)))
+    assert sorted(key for part in parts for key in part) == sorted(names)
+    for name in "abcdef":
+        assert [key for key in brought if key[0] == name] == [f"{name}-{k}" for k in range(5)]
