@@ -47,7 +47,7 @@ serve: $(VENV)/.run
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/install_size.py
-	$(BIN)/python benchmarks/fusion.py
+	$(BIN)/patrolvision bench fusion
 	$(BIN)/python benchmarks/end_to_end.py
 
 torch: $(VENV)/.torch

@@ -100,6 +100,12 @@ def _evaluate(args: argparse.Namespace) -> int:
     return evaluating.main(args)
 
 
+def _bench(args: argparse.Namespace) -> int:
+    from patrolvision import bench
+
+    return bench.main(args)
+
+
 def _doctor(args: argparse.Namespace) -> int:
     from patrolvision import doctor
 
@@ -384,6 +390,18 @@ def build_parser() -> argparse.ArgumentParser:
     simulate.add_argument("--seed", type=int, default=0)
     simulate.add_argument("--city", default="mixed", help="which preset (see docs/howto/fusion.md)")
     simulate.set_defaults(door=_simulate)
+
+    bench = commands.add_parser("bench", help="how well it does where the truth is known")
+    bench.add_argument("what", choices=("fusion",), help="fusion: simulated cities, with baselines")
+    bench.add_argument("--seeds", type=int, nargs="+", default=[101, 102], metavar="N")
+    bench.add_argument(
+        "--cities", nargs="+", default=["mixed", "dense", "kerb", "kerb_rough"], metavar="PRESET"
+    )
+    bench.add_argument(
+        "--parts", type=int, default=1, metavar="N", help="shuffle, repeat and fuse in N calls"
+    )
+    bench.add_argument("--json", action="store_true", help="one JSON object as the last line")
+    bench.set_defaults(door=_bench)
 
     _add_dataset(commands)
     _add_train(commands)

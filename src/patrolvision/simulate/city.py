@@ -100,7 +100,23 @@ def build_city(settings: CitySettings) -> City:
         observations += seen
         looks += looked
         truth |= really
-    return City(tuple(observations), tuple(looks), tuple(things), truth)
+    return City(tuple(observations), tuple(looks), tuple(things), truth, (_no_stopping(settings),))
+
+
+def _no_stopping(settings: CitySettings) -> dict[str, Any]:
+    """One zone over the whole city, so that every vehicle that stands there is a hazard."""
+    margin, side = 100.0, settings.streets * settings.street_spacing_m
+    east, north = (-margin, settings.street_length_m + margin), (-margin, side + margin)
+    corners = [(east[i], north[j]) for i, j in ((0, 0), (1, 0), (1, 1), (0, 1), (0, 0))]
+    places = [offset(settings.lat_deg, settings.lon_deg, e, n) for e, n in corners]
+    return {
+        "type": "Feature",
+        "properties": {"zone_id": "city", "rule": "no_stopping"},
+        "geometry": {
+            "type": "Polygon",
+            "coordinates": [[[float(lon), float(lat)] for lat, lon in places]],
+        },
+    }
 
 
 def _things(settings: CitySettings, rng: np.random.Generator) -> list[Thing]:
