@@ -14,11 +14,11 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from helpers.office_people import START, Clock, hire, key, signed_in
+from helpers.office_people import START, Clock, fresh_store, hire, key, signed_in
 from patrolvision.api.app import create_app
 from patrolvision.config import OfficeSettings
 from patrolvision.pipeline import Judged, settle
-from patrolvision.store.sql_store import SqlStore, open_store
+from patrolvision.store.sql_store import SqlStore
 from patrolvision.types import Finding, GeoPoint, Image, Look, Observation
 
 AT = START - timedelta(hours=2)
@@ -107,7 +107,7 @@ class Town:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SqlStore]:
-    opened = open_store(f"sqlite:///{tmp_path / 'patrol.db'}")
+    opened = fresh_store(tmp_path)
     yield opened
     opened.close()
 

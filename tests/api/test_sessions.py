@@ -9,17 +9,26 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from helpers.office_people import CHEAP_LOG2, PASSWORD, START, Clock, hire, key, signed_in
+from helpers.office_people import (
+    CHEAP_LOG2,
+    PASSWORD,
+    START,
+    Clock,
+    fresh_store,
+    hire,
+    key,
+    signed_in,
+)
 from patrolvision.api import credentials
 from patrolvision.api.app import create_app
 from patrolvision.store.accounts import SqlAccounts
 from patrolvision.store.audit import SqlAudit
-from patrolvision.store.sql_store import SqlStore, open_store
+from patrolvision.store.sql_store import SqlStore
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SqlStore]:
-    opened = open_store(f"sqlite:///{tmp_path / 'patrol.db'}")
+    opened = fresh_store(tmp_path)
     yield opened
     opened.close()
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import base64
+import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from patrolvision.api import credentials
 from patrolvision.store.accounts import Account, ApiKey, SqlAccounts
-from patrolvision.store.sql_store import SqlStore
+from patrolvision.store.sql_store import SqlStore, open_store
 
 PASSWORD = "correct horse battery"
 CHEAP_LOG2 = 8  # of scrypt, which is slow on purpose
@@ -30,6 +33,22 @@ class Clock:
     def go(self, **by: float) -> None:
         """Move on, by minutes=…, hours=…."""
         self.now += timedelta(**by)
+
+
+@cache
+def _empty() -> bytes:
+    """A migrated, empty database file: migrating anew for every test takes a second each."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "p.db"
+        open_store(f"sqlite:///{path}").close()
+        return path.read_bytes()
+
+
+def fresh_store(folder: Path) -> SqlStore:
+    """A new, empty store patrol.db in the folder."""
+    path = folder / "patrol.db"
+    path.write_bytes(_empty())
+    return open_store(f"sqlite:///{path}")
 
 
 def hire(store: SqlStore, name: str, role: str, *areas: str, crew: str | None = None) -> None:
