@@ -64,6 +64,7 @@ class Settings(_Frozen):
     grids: Path | None = None
     clip: bool = True  # write an annotated clip per recording
     pictures: bool = True  # write evidence pictures
+    face_model: Path | None = None  # YuNet as ONNX, for faces outside of any person's box
 
     @field_validator("timezone")
     @classmethod

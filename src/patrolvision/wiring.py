@@ -43,6 +43,8 @@ PHOTOS_LOST_AFTER_S = 1800.0
 LIVE_SIGMA_TIME_S = 0.3  # of a live picture dated by the clock when it arrives
 
 
+# A picture to be stored is looked at once more, for people and vehicles that the first look missed.
+CAREFUL_CONFIDENCE, CAREFUL_PX = 0.05, 416
 # What continues a track may be less sure than what begins one: that share of each threshold.
 UNSURE_SHARE = 0.5
 
@@ -335,7 +337,19 @@ def keeper(settings: Settings, chosen: ModelRelease) -> PictureKeeper:
         chosen.classes,
         root=settings.out,
         timezone=ZoneInfo(settings.timezone),
+        face_model=settings.face_model,
+        careful=partial(_second_look, settings),
     )
+
+
+@lru_cache(maxsize=1)
+def _careful_detector(settings: Settings) -> Detector:
+    return detector(settings, conf=CAREFUL_CONFIDENCE, input_px=CAREFUL_PX)
+
+
+def _second_look(settings: Settings, image: Image) -> Detections:
+    """People and vehicles that may be there, for hiding them: at another scale, and unsurer."""
+    return _careful_detector(settings).detect([image])[0]
 
 
 def is_photos(mission: Mission) -> bool:

@@ -7,7 +7,7 @@ more than a drive.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from pathlib import Path
@@ -51,12 +51,16 @@ class PictureKeeper:
         root: Path = Path(),
         timezone: tzinfo,
         face_model: Path | None = None,
+        careful: Callable[[Image], Detections] | None = None,
     ) -> None:
+        """careful finds people and vehicles once more, and unsurer, in what is to be stored."""
         self._folder = folder
         self._root = root
         self._names = tuple(class_names)
         self._timezone = timezone
         self._face_model = face_model
+        self._careful = careful
+        self._last_private: tuple[int, Image] | None = None
         self._frames: OrderedDict[int, _Memory] = OrderedDict()
         self._tracks: dict[int, _Kept] = {}
 
@@ -110,7 +114,7 @@ class PictureKeeper:
         memory = self._frames.get(sight.frame_index)
         if memory is None or self._folder is None:
             return []
-        image = self.private(memory.frame.image, memory.detections)
+        image = self._private_frame(sight.frame_index, memory)
         observation = finding.observation
         at = sight.captured_at.astimezone(self._timezone)
         place = observation.place
@@ -145,8 +149,17 @@ class PictureKeeper:
             "mission_id": finding.observation.mission_id,
         }
 
+    def _private_frame(self, index: int, memory: _Memory) -> Image:
+        """The frame as it may be stored; the last one is at hand, for many things are in one."""
+        if self._last_private is None or self._last_private[0] != index:
+            self._last_private = index, self.private(memory.frame.image, memory.detections)
+        return self._last_private[1]
+
     def private(self, image: Image, detections: Detections) -> Image:
         """The picture with people's heads and vehicles' plates hidden."""
+        if self._careful is not None:
+            hidden = private(image, self._careful(image), self._names, self._face_model)
+            return private(hidden, detections, self._names)
         return private(image, detections, self._names, self._face_model)
 
 
