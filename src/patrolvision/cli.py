@@ -88,6 +88,24 @@ def _office(args: argparse.Namespace) -> int:
     return rounds.main(args)
 
 
+def _users(args: argparse.Namespace) -> int:
+    from patrolvision import staff
+
+    return staff.users(args)
+
+
+def _keys(args: argparse.Namespace) -> int:
+    from patrolvision import staff
+
+    return staff.keys(args)
+
+
+def _evidence(args: argparse.Namespace) -> int:
+    from patrolvision import keeping
+
+    return keeping.main(args)
+
+
 def _simulate(args: argparse.Namespace) -> int:
     from patrolvision import peek
 
@@ -354,7 +372,46 @@ def build_parser() -> argparse.ArgumentParser:
     serve.add_argument("--db", required=True, metavar="URL")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8000)
+    serve.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="processes (PostgreSQL only; default 1)"
+    )
+    serve.add_argument("--office", type=Path, metavar="O.toml", help="the office's settings")
+    serve.add_argument("--media", type=Path, metavar="DIR", help="holds evidence/")
+    serve.add_argument("--workers", type=int, default=1, metavar="N", help="of PostgreSQL")
+    serve.add_argument(
+        "--open-reading",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="on this computer without signing in (default: while nobody has an account)",
+    )
     serve.set_defaults(door=_serve)
+
+    users = commands.add_parser("users", help="who may sign in to the office")
+    users.add_argument("act", choices=("add", "list", "disable", "password"))
+    users.add_argument("name", nargs="?", default="")
+    users.add_argument("--db", required=True, metavar="URL")
+    roles = ("viewer", "reviewer", "dispatcher", "crew", "admin")
+    users.add_argument("--role", choices=roles, default="viewer")
+    users.add_argument("--area", action="append", metavar="CODE", help="prefix of grid codes")
+    users.add_argument("--crew", metavar="ID", help="the crew that the account belongs to")
+    users.set_defaults(door=_users)
+
+    keys = commands.add_parser("keys", help="API keys of devices and programs")
+    keys.add_argument("act", choices=("add", "list", "revoke"))
+    keys.add_argument("name", nargs="?", default="", help="a name for it; to revoke: its id")
+    keys.add_argument("--db", required=True, metavar="URL")
+    keys.add_argument("--scope", action="append", metavar="SCOPE", help="see docs/howto/office.md")
+    keys.add_argument("--role", choices=("viewer", "dispatcher", "crew"))
+    keys.add_argument("--area", action="append", metavar="CODE", help="prefix of grid codes")
+    keys.add_argument("--device", metavar="ID", help="the device that the key belongs to")
+    keys.set_defaults(door=_keys)
+
+    evidence = commands.add_parser("evidence", help="prove kept pictures, let old ones go")
+    evidence.add_argument("act", choices=("verify", "expire"))
+    evidence.add_argument("--db", required=True, metavar="URL")
+    evidence.add_argument("--media", type=Path, metavar="DIR", help="holds evidence/")
+    evidence.add_argument("--office", type=Path, metavar="O.toml", help="the office's settings")
+    evidence.set_defaults(door=_evidence)
 
     reports = commands.add_parser("reports", help="the figures of a day, week, month or year")
     reports.add_argument("period", choices=("day", "week", "month", "year"))

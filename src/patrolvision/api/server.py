@@ -1,13 +1,44 @@
-"""`patrolvision serve`: the API on one address, with one worker."""
+"""`patrolvision serve`: the API on one address, with one worker, or with several on PostgreSQL."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import logging
 import socket
+import sys
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from patrolvision import relaying, wiring
-from patrolvision.config import OfficeSettings
-from patrolvision.errors import EXIT_OK, ConfigError
+from patrolvision.api import credentials
+from patrolvision.config import OfficeSettings, Settings, checked, load_office
+from patrolvision.errors import EXIT_OK, ConfigError, ModelError
+from patrolvision.store.accounts import SqlAccounts
+from patrolvision.store.sql_store import SqlStore
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+log = logging.getLogger(__name__)
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class JsonLines(logging.Formatter):
+    """A log line as one JSON object."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """at, level, logger and message; the traceback where there is one."""
+        line: dict[str, Any] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
 
 
 def _check_free(host: str, port: int) -> None:
@@ -22,17 +53,88 @@ def _check_free(host: str, port: int) -> None:
             raise ConfigError(f"--host {host} --port {port}: cannot be used ({reason})") from error
 
 
+def settings_of(args: argparse.Namespace) -> OfficeSettings:
+    """The office's settings: its file, and what the command line says instead."""
+    settings = load_office(args.office) if args.office is not None else OfficeSettings()
+    values = settings.model_dump() | {"host": args.host, "port": args.port}
+    if args.media is not None:
+        values["media"] = args.media
+    if args.open_reading is not None:
+        values["open_reading"] = args.open_reading
+    elif settings.open_reading is None and args.host not in LOOPBACK:
+        values["open_reading"] = False
+    return checked(OfficeSettings, values, where="serve")
+
+
+def application(url: str, settings: OfficeSettings) -> FastAPI:
+    """The application over a store of its own; what every worker runs."""
+    from patrolvision.api.app import create_app
+
+    _log_as_json()
+    return create_app(wiring.store(url, create=False), settings, hide=_hiding())
+
+
 def main(args: argparse.Namespace) -> int:
     """Serve until a signal."""
+    settings = settings_of(args)
+    if args.workers < 1:
+        raise ConfigError(f"--workers: expected at least 1, found {args.workers}")
     store = wiring.store(args.db, create=False)
     try:
+        if args.workers > 1 and store.engine.name == "sqlite":
+            raise ConfigError(
+                "--workers: several need PostgreSQL; give --db postgresql+psycopg://…, or one worker"
+            )
         _check_free(args.host, args.port)
-        import uvicorn
-
-        from patrolvision.api.app import create_app
-
-        with relaying.background(store, OfficeSettings()):
-            uvicorn.run(create_app(store), host=args.host, port=args.port, log_level="warning")
+        wiring.office_rules(settings)  # a wrong table is named here, not by a worker
+        _offer_setup(store, settings)
+        with relaying.background(store, settings):
+            _run(args, settings)
     finally:
         store.close()
     return EXIT_OK
+
+
+def _run(args: argparse.Namespace, settings: OfficeSettings) -> None:
+    import uvicorn
+
+    config = uvicorn.Config(
+        partial(application, args.db, settings),
+        factory=True,
+        host=args.host,
+        port=args.port,
+        log_config=None,
+        access_log=args.verbose > 0,
+        workers=args.workers,
+    )
+    server = uvicorn.Server(config)
+    if args.workers == 1:
+        server.run()
+        return
+    from uvicorn.supervisors import Multiprocess
+
+    Multiprocess(config, target=server.run, sockets=[config.bind_socket()]).run()
+
+
+def _offer_setup(store: SqlStore, settings: OfficeSettings) -> None:
+    """Print the link that makes the first admin, while there is nobody."""
+    token = credentials.new_token()
+    if SqlAccounts(store.engine).expect_setup(credentials.sha256(token)):
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        sys.stderr.write(
+            f"nobody has an account yet: http://{host}:{settings.port}/#setup={token}\n"
+        )
+        sys.stderr.flush()
+
+
+def _hiding() -> Any:
+    try:
+        return wiring.hiding(Settings())
+    except ModelError as error:
+        log.warning("no pictures will be taken, because nothing hides faces in them: %s", error)
+        return None
+
+
+def _log_as_json() -> None:
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(JsonLines())
