@@ -54,6 +54,9 @@ class SqlOutbox:
 
         0 also where another worker is just doing it.
         """
+        unrouted = select(outbox.c.position).where(outbox.c.routed_at.is_(None)).limit(1)
+        if not self._is_there(unrouted):
+            return 0  # looking takes no place in the queue of SQLite's writers
         with writing(self._engine) as connection:
             if not _may_route(connection):
                 return 0
@@ -74,6 +77,8 @@ class SqlOutbox:
     ) -> Delivery | None:
         """The earliest messages that may go to the sink now, held for lease_s; None if none may."""
         policy = policy or NoticePolicy()
+        if not self._is_there(_due(sink, at)):
+            return None
         with writing(self._engine) as connection:
             chosen = _chosen(connection, sink, at, policy)
             if not chosen:
@@ -113,6 +118,10 @@ class SqlOutbox:
         with writing(self._engine) as connection:
             done = connection.execute(update(deliveries).where(mine).values(**free, **values))
             return bool(done.rowcount)
+
+    def _is_there(self, statement: Select[Any]) -> bool:
+        with reading(self._engine) as connection:
+            return connection.execute(statement).first() is not None
 
     def counts(self) -> dict[str, dict[str, int]]:
         """sink -> state -> how many deliveries; not yet routed messages under the sink ''."""
@@ -248,6 +257,14 @@ def _head(sink: str, at: datetime, policy: NoticePolicy, *, only_urgent: bool) -
         told = and_(of_subject, other.c.state == "done", other.c.settled_at > since)
         free.append(or_(begun, table.c.is_urgent == 1, ~exists().where(told)))
     return _waiting(sink).where(*free).limit(1)
+
+
+def _due(sink: str, at: datetime) -> Select[Any]:
+    """Any delivery that nobody holds and whose time has come, whatever stands before it."""
+    table = deliveries
+    mine = and_(table.c.sink == sink, table.c.state == "waiting", table.c.next_try_at <= at)
+    free = or_(table.c.leased_until.is_(None), table.c.leased_until <= at)
+    return select(table.c.message_id).where(mine, free).limit(1)
 
 
 def _first(connection: Connection, statement: Select[Any]) -> rows.Stored | None:
