@@ -377,7 +377,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--office", type=Path, metavar="O.toml", help="the office's settings")
     serve.add_argument("--media", type=Path, metavar="DIR", help="holds evidence/")
-    serve.add_argument("--workers", type=int, default=1, metavar="N", help="of PostgreSQL")
     serve.add_argument(
         "--open-reading",
         action=argparse.BooleanOptionalAction,
