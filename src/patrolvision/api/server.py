@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 log = logging.getLogger(__name__)
+ACCESS = "patrolvision.access"  # the log of requests, written by observed.py
+GRACE_S = 3  # for answers under way when the server ends; live pages never end by themselves
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -29,7 +31,12 @@ class JsonLines(logging.Formatter):
     """A log line as one JSON object."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """at, level, logger and message; the traceback where there is one."""
+        """at, level, logger and message; the traceback where there is one.
+
+        A line of the log of requests is JSON already.
+        """
+        if record.name == ACCESS:
+            return record.getMessage()
         line: dict[str, Any] = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname,
@@ -104,7 +111,8 @@ def _run(args: argparse.Namespace, settings: OfficeSettings) -> None:
         host=args.host,
         port=args.port,
         log_config=None,
-        access_log=args.verbose > 0,
+        access_log=False,
+        timeout_graceful_shutdown=GRACE_S,
         workers=args.workers,
     )
     server = uvicorn.Server(config)
@@ -138,3 +146,4 @@ def _hiding() -> Any:
 def _log_as_json() -> None:
     for handler in logging.getLogger().handlers:
         handler.setFormatter(JsonLines())
+    logging.getLogger(ACCESS).setLevel(logging.INFO)
