@@ -80,8 +80,8 @@ def save_position(engine: Engine, position: StoredPosition) -> bool:
             index_elements=["crew_id"],
             set_={name: statement.excluded[name] for name in ("at", "lat_deg", "lon_deg")},
             where=crew_positions.c.at < statement.excluded.at,
-        )
-        return int(connection.execute(statement, values).rowcount) > 0
+        ).returning(crew_positions.c.crew_id)
+        return connection.execute(statement, values).first() is not None
 
 
 def positions(engine: Engine) -> dict[str, StoredPosition]:
