@@ -21,7 +21,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from patrolvision.api.problems import Problem
-from patrolvision.api.security import Office
+from patrolvision.api.security import Cookie, Office, reader
 
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -123,7 +123,7 @@ def _send(asset: Asset, request: Request, headers: Mapping[str, str]) -> Respons
 
 def router(office: Office) -> APIRouter:
     """The page, its files and what it has to know of the settings: no data, so no sign-in."""
-    settings = office.settings
+    settings, may_read = office.settings, reader(office)
     assets = {**own_files(), **bundle()}
     headers = {
         "Content-Security-Policy": policy(settings.tiles_url),
@@ -137,9 +137,20 @@ def router(office: Office) -> APIRouter:
         return _send(assets["index.html"], request, headers)
 
     @router.get("/web/settings.json")
-    def known() -> JSONResponse:
+    def known(request: Request, cookie: Cookie) -> JSONResponse:
+        try:
+            kind = may_read(request, None, cookie).kind
+        except Problem:
+            kind = None
         tiles = {"url": settings.tiles_url, "attribution": settings.tiles_attribution}
-        return JSONResponse({"tiles": tiles if settings.tiles_url else None})
+        return JSONResponse(
+            {
+                "tiles": tiles if settings.tiles_url else None,
+                "may_read": kind is not None,  # so that nobody has to be refused to find out
+                "signed_in": kind == "session",
+            },
+            headers={"Cache-Control": "no-store"},
+        )
 
     @router.get("/web/{name:path}")
     def file(name: str, request: Request) -> Response:

@@ -69,7 +69,8 @@ function head(ticket, close) {
 /** The drawer in `node`; `open(id)` shows a ticket, `changed(ticket)` hears of every one that is shown. */
 export function ticketDrawer({ node, close, changed }) {
   let shown = null;
-  let isBusy = false;
+  let isBusy = false; // somebody is filling in a form
+  let version = null;
 
   async function render(ticket, isNew) {
     const keep = isNew ? 0 : node.scrollTop;
@@ -94,13 +95,14 @@ export function ticketDrawer({ node, close, changed }) {
     moves.replaceWith(await movesPanel(ticket, { done: after, busy: (on) => { isBusy = on; } }).catch((error) => el("p", { class: "error-line" }, error.message)));
   }
 
-  async function open(id, isAgain = false) {
+  async function open(id, isAgain = false, isTold = false) {
     const isNew = shown !== id;
     shown = id;
     if (isNew) { isBusy = false; node.hidden = false; put(node, el("p", { class: "soft drawer-wait", role: "status" }, t("loading"))); }
     try {
       const ticket = await get(`tickets/${encodeURIComponent(id)}`);
-      if (shown !== id) return;
+      if (shown !== id || (isTold && (isBusy || ticket.version === version))) return;
+      version = ticket.version;
       changed(ticket, isNew && !isAgain);
       await render(ticket, isNew);
     } catch (error) {
@@ -114,6 +116,6 @@ export function ticketDrawer({ node, close, changed }) {
     shown: () => shown,
     shut() { shown = null; isBusy = false; node.hidden = true; put(node); },
     /** The ticket has changed elsewhere: show it, unless somebody is filling in a form. */
-    refresh(id) { if (shown && !isBusy && (!id || id === shown)) open(shown, true); },
+    refresh(id) { if (shown && !isBusy && (!id || id === shown)) open(shown, true, true); },
   };
 }

@@ -51,8 +51,15 @@ export function onChange(tell) {
 /** Be told when the stream comes and goes. */
 export const onLive = (tell) => watchers.add(tell);
 
-/** Begin, or begin again after a sign-in. */
-export function startLive() {
-  open();
-  addEventListener("online", open);
+/** Begin, or begin again after a sign-in; without leave to read, end. */
+export function startLive(mayRead) {
+  clearTimeout(timer);
+  if (mayRead) {
+    open();
+    addEventListener("online", open);
+  } else {
+    source?.close();
+    removeEventListener("online", open);
+    become("off");
+  }
 }

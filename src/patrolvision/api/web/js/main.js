@@ -5,7 +5,7 @@ import { onOutside } from "./api.js";
 import { el, icon, put, toast } from "./dom.js";
 import { language, onLanguage, speak, t } from "./i18n.js";
 import { liveState, onLive, startLive } from "./live.js";
-import { findSession, may, onSession, session } from "./session.js";
+import { findSession, may, officeSettings, onSession, session } from "./session.js";
 import { nextTheme, onTheme, startTheme, theme } from "./theme.js";
 
 const VIEWS = {
@@ -14,6 +14,7 @@ const VIEWS = {
   dashboard: { icon: "chart", load: () => import("./views/dashboard.js"), shown: () => session()?.role !== "crew" },
   crew: { icon: "crew", load: () => import("./views/crew.js"), shown: () => may("crew", "dispatcher") },
 };
+const GATE = { icon: "user", load: () => import("./views/gate.js"), shown: () => false }; // nothing may be read
 const bar = document.getElementById("bar");
 const main = document.getElementById("main");
 let current = null; // { name, params, close, update }
@@ -42,9 +43,9 @@ function drawBar() {
   put(document.getElementById("skip"), t("skip"));
   put(bar,
     el("a", { class: "brand", href: "#/map", "aria-label": "patrolvision" }, el("img", { src: "/web/icon.svg", alt: "", width: 26, height: 26 }), el("span", {}, "patrolvision")),
-    el("nav", { class: "tabs", "aria-label": t("views") }, Object.keys(VIEWS).filter((name) => VIEWS[name].shown()).map(tab)),
+    el("nav", { class: "tabs", "aria-label": t("views") }, Object.keys(VIEWS).filter((name) => officeSettings().may_read && VIEWS[name].shown()).map(tab)),
     el("div", { class: "tools" },
-      liveMark(),
+      officeSettings().may_read ? liveMark() : null,
       el("button", { type: "button", class: "quiet lang", lang: other === "zh" ? "zh-CN" : "en", "aria-label": t("language.switch"), on: { click: () => speak(other, true) } }, other === "zh" ? "中文" : "EN"),
       el("button", { type: "button", class: "quiet square", "aria-label": t(`theme.${theme()}`), title: t(`theme.${theme()}`), on: { click: nextTheme } }, icon({ auto: "auto", light: "sun", dark: "moon" }[theme()])),
       accountButton()));
@@ -63,7 +64,7 @@ async function show() {
     return;
   }
   const mine = (turn += 1);
-  const view = await VIEWS[wanted.name].load();
+  const view = await (officeSettings().may_read && !setup ? VIEWS[wanted.name] : GATE).load();
   if (mine !== turn) return;
   current?.close?.();
   current = { name: wanted.name };
@@ -87,14 +88,14 @@ async function start() {
   await findSession();
   onLanguage(again);
   onTheme(drawBar);
-  onSession(() => { startLive(); again(); });
+  onSession(() => { startLive(officeSettings().may_read); again(); });
   onLive(drawBar);
-  onOutside(askSignIn);
+  onOutside(() => session() && askSignIn()); // a session that has ended
   addEventListener("hashchange", show);
   addEventListener("unhandledrejection", (event) => { if (event.reason?.status !== undefined) { toast(event.reason.message || t("problem.unreachable"), { bad: true }); event.preventDefault(); } });
   document.getElementById("skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
   drawBar();
-  startLive();
+  startLive(officeSettings().may_read);
   await show();
 }
 

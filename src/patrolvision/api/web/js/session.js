@@ -1,18 +1,20 @@
 /** Who is signed in, and what he may. */
 
-import { get, keepToken, Problem, write } from "./api.js";
+import { get, keepToken, write } from "./api.js";
 
 let who = null;
+let office = { tiles: null, may_read: false, signed_in: false };
 const listeners = new Set();
 
-const FLAG = "pv-signed-in"; // the cookie itself cannot be seen from here
-
-function become(session) {
+async function become(session) {
   who = session;
-  if (session) localStorage.setItem(FLAG, "1"); else localStorage.removeItem(FLAG);
   keepToken(session?.csrf);
+  office = await get("/web/settings.json").catch(() => office);
   for (const tell of listeners) tell(session);
 }
+
+/** What the page has to know of the office: {tiles, may_read, signed_in}. */
+export const officeSettings = () => office;
 
 /** {name, role, areas} of who is signed in, or null. */
 export const session = () => who;
@@ -23,15 +25,12 @@ export const onSession = (tell) => listeners.add(tell);
 /** Has he one of the roles? An admin has all of them. */
 export const may = (...roles) => Boolean(who) && (who.role === "admin" || roles.includes(who.role));
 
-/** Find out who is signed in; nobody is asked for where nobody has signed in. */
+/** Find out who is signed in, if anybody is. */
 export async function findSession() {
-  if (!localStorage.getItem(FLAG)) return;
-  try {
-    become(await get("session", {}, { quiet: true }));
-  } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-    if (error.status !== 0) become(null);
-  }
+  office = await get("/web/settings.json").catch(() => office);
+  if (!office.signed_in) return;
+  who = await get("session", {}, { quiet: true }).catch(() => null);
+  keepToken(who?.csrf);
 }
 
 /** Sign in; Problem when the server refuses. */
@@ -48,6 +47,6 @@ export async function signOut() {
   try {
     await write("DELETE", "session", null, { quiet: true });
   } finally {
-    become(null);
+    await become(null);
   }
 }

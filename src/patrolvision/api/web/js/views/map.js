@@ -8,6 +8,7 @@ import { axes95, boxOf, ellipse95 } from "../geometry.js";
 import { ticketList } from "../list.js";
 import { t } from "../i18n.js";
 import { onChange } from "../live.js";
+import { officeSettings } from "../session.js";
 import { stage } from "../map/stage.js";
 
 const EMPTY = { type: "FeatureCollection", features: [] };
@@ -15,7 +16,6 @@ const RANK = { urgent: 3, high: 2, normal: 1 };
 /** The zoom at which an ellipse of this half axis is well seen. */
 const closeUp = (long_m, lat) => Math.min(20.5, Math.max(18, Math.log2((26 * 78_271.5 * Math.cos((lat * Math.PI) / 180)) / long_m)));
 let lastPlace = null; // where the map was when it was last left
-let settings = null;
 
 const feature = (properties, geometry) => ({ type: "Feature", properties, geometry });
 const collection = (...features) => ({ type: "FeatureCollection", features });
@@ -105,8 +105,7 @@ export function open(main, address) {
     return null;
   }
   async function begin() {
-    settings ??= await get("/web/settings.json").catch(() => ({}));
-    const made = await stage(mapNode, { tiles: settings.tiles, moved: () => map && moved(), pick });
+    const made = await stage(mapNode, { tiles: officeSettings().tiles, moved: () => map && moved(), pick });
     if (gone) return;
     map = made;
     mapNode.dataset.map = map.kind;

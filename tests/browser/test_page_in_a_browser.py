@@ -1,0 +1,250 @@
+"""The page as people use it, in a real browser: every button is pressed, nothing is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+from helpers.desk_office import SETUP_TOKEN, DeskOffice, street
+from helpers.office_people import PASSWORD
+
+expect = pytest.importorskip(
+    "playwright.sync_api", reason="browser tests: pip install 'patrolvision[dev]'"
+).expect
+expect.set_options(timeout=30_000)
+OpenPage = Callable[..., Any]
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """What a crew's phone has taken: the place, clean."""
+    path = tmp_path / "after.jpg"
+    clean = street("litter")
+    clean[120:] = 120
+    cv2.imwrite(str(path), clean)
+    return path
+
+
+def sign_in(page: Any, name: str) -> None:
+    page.get_by_role("button", name="Sign in", exact=True).first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill(name)
+    dialog.get_by_label("Password").fill(PASSWORD)
+    dialog.get_by_role("button", name="Sign in").click()
+    expect(dialog).to_be_hidden()
+    expect(page.get_by_role("button", name=f"Account of {name}")).to_be_visible()
+
+
+def make(page: Any, action: str) -> None:
+    """Press the button of a move and send its form."""
+    page.locator(f"[data-action={action}]").click()
+    page.locator(".move-form button[type=submit]").click()
+    expect(page.locator(".move-form")).to_have_count(0)
+
+
+def at_step(page: Any, name: str) -> None:
+    expect(page.locator(".drawer .steps .now")).to_have_text(name)
+
+
+def test_the_page_opens_without_a_word_of_complaint_and_shows_tickets_with_their_evidence(
+    office: DeskOffice, open_page: OpenPage
+) -> None:
+    page = open_page("/")
+    expect(page.locator(".ticket-row")).to_have_count(3)
+    expect(page.locator(".map-stage[data-map=gl]")).to_be_visible()
+    page.locator(".ticket-row.open_fire").click()
+    drawer = page.get_by_role("complementary", name="Ticket")
+    expect(drawer.locator(".gallery-large img")).to_have_js_property("naturalWidth", 384)
+    expect(drawer.get_by_text("95 % within")).to_be_visible()
+    expect(drawer.locator(".history li")).to_have_count(1)
+    expect(page.locator(".live")).to_have_text("Live")
+    page.keyboard.press("Escape")
+    expect(drawer).to_be_hidden()
+    assert office.problems == []
+
+
+def test_without_webgl_the_map_is_drawn_on_a_plain_canvas(
+    office: DeskOffice, open_page: OpenPage
+) -> None:
+    page = open_page()
+    expect(page.locator(".map-stage[data-map=plain] canvas")).to_be_visible()
+    expect(page.locator(".ticket-row")).to_have_count(3)
+    assert office.problems == []
+
+
+def test_one_ticket_is_taken_by_hand_through_all_seven_steps(
+    office: DeskOffice, open_page: OpenPage, photo: Path
+) -> None:
+    desk = open_page(f"#setup={SETUP_TOKEN}")
+    dialog = desk.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("ada")
+    dialog.get_by_label("Password", exact=True).fill(PASSWORD)
+    dialog.get_by_label("Password again").fill(PASSWORD)
+    dialog.get_by_role("button", name="Create account").click()
+    expect(dialog).to_be_hidden()
+    desk.get_by_role("button", name="Account of ada").click()
+    desk.get_by_role("button", name="People").click()
+    people = desk.get_by_role("dialog", name="People")
+    people.get_by_label("Name").fill("carl")
+    people.get_by_label("Password").fill(PASSWORD)
+    people.get_by_label("Crew", exact=True).fill("crew-1")
+    people.get_by_role("button", name="Add").click()
+    expect(people.get_by_role("row", name="carl")).to_contain_text("crew-1")
+    people.get_by_role("button", name="Close").click()
+
+    desk.locator(".ticket-row.litter").click()
+    at_step(desk, "Reported")
+    make(desk, "file")
+    at_step(desk, "Filed")
+    desk.locator("[data-action=dispatch]").click()
+    desk.locator("[data-need=assignee-name]").fill("crew-1")
+    desk.locator(".move-form button[type=submit]").click()
+    at_step(desk, "Dispatched")
+
+    crew = open_page("#/map")
+    sign_in(crew, "carl")
+    crew.goto(desk.url)
+    at_step(crew, "Dispatched")
+    make(crew, "take")
+    at_step(crew, "Handling")
+    crew.locator("[data-action=report_back]").click()
+    crew.locator("[data-need=after_picture]").set_input_files(photo)
+    crew.locator(".move-form textarea").fill("Swept, two bags")
+    crew.locator(".move-form button[type=submit]").click()
+    at_step(crew, "Feedback")
+
+    at_step(desk, "Feedback")  # told by the feed: nobody has reloaded this page
+    expect(desk.get_by_label("Before and after: move the divider")).to_be_visible()
+    make(desk, "verify")
+    at_step(desk, "Verified")
+    make(desk, "close")
+    at_step(desk, "Closed")
+    expect(desk.locator(".history")).to_contain_text("Swept, two bags")
+    ticket = desk.request.get(f"{office.url}/api/v1/tickets/{desk.url.split('/')[-1]}").json()
+    states = [event["state"] for event in ticket["history"]]
+    assert list(dict.fromkeys(states)) == [
+        "reported", "filed", "dispatched", "handling", "feedback", "verified", "closed",
+    ]  # fmt: skip
+    assert office.problems == []
+
+
+def test_the_queue_is_worked_off_by_the_keyboard_and_a_slip_is_taken_back(
+    staff: DeskOffice, open_page: OpenPage
+) -> None:
+    page = open_page("#/review")
+    sign_in(page, "rita")
+    expect(page.get_by_text("3 waiting")).to_be_visible()
+    title = page.locator(".review-words h2")
+    first = title.inner_text()
+    page.keyboard.press("n")
+    expect(title).not_to_have_text(first)
+    page.keyboard.press("p")
+    expect(title).to_have_text(first)
+    page.keyboard.press("c")
+    expect(page.get_by_text("2 waiting")).to_be_visible()
+    page.keyboard.press("z")
+    expect(page.get_by_text("3 waiting")).to_be_visible()
+    expect(title).to_have_text(first)
+    page.keyboard.press("f")
+    expect(page.get_by_text("Why is it false?")).to_be_visible()
+    page.keyboard.press("1")
+    expect(page.get_by_text("2 waiting")).to_be_visible()
+    page.keyboard.press("c")
+    page.keyboard.press("c")
+    expect(page.get_by_text("Nothing waits")).to_be_visible()
+    with page.expect_response("**/verdict") as last:
+        page.get_by_role("link", name="Map").click()
+    assert last.value.ok
+    expect(page.locator(".ticket-row")).to_have_count(2)  # the false one is no longer open
+    assert staff.problems == []
+
+
+def test_language_and_colours_change_and_are_remembered(
+    office: DeskOffice, open_page: OpenPage
+) -> None:
+    page = open_page()
+    expect(page.get_by_role("link", name="Map")).to_be_visible()
+    page.get_by_role("button", name="切换到中文").click()
+    expect(page.get_by_role("link", name="地图")).to_be_visible()
+    expect(page.locator(".ticket-row").first).to_contain_text("受理")
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.get_by_role("button", name="配色：跟随系统").click()
+    page.get_by_role("button", name="配色：浅色").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    assert office.problems == []
+
+
+def test_a_crew_works_on_its_phone_and_what_it_did_in_a_tunnel_is_sent_afterwards(
+    staff: DeskOffice, open_page: OpenPage, photo: Path
+) -> None:
+    desk = open_page("#/map")
+    sign_in(desk, "ada")
+    desk.locator(".ticket-row.litter").click()
+    make(desk, "file")
+    desk.locator("[data-action=dispatch]").click()
+    desk.locator("[data-need=assignee-name]").fill("crew-1")
+    desk.locator(".move-form button[type=submit]").click()
+    at_step(desk, "Dispatched")
+
+    phone = open_page("", **PHONE)
+    sign_in(phone, "carl")
+    card = phone.locator(".crew-card")
+    expect(card).to_have_count(1)
+    card.get_by_role("button", name="Take").click()
+    at_step(desk, "Handling")
+    phone.context.set_offline(True)
+    card.get_by_role("button", name="Report the result").click()
+    assert card.locator("input[type=file]").get_attribute("capture") == "environment"
+    card.locator("input[type=file]").set_input_files(photo)
+    card.get_by_role("button", name="Report back").click()
+    expect(phone.get_by_text("1 not sent yet")).to_be_visible()
+    at_step(desk, "Handling")
+    phone.context.set_offline(False)
+    expect(phone.get_by_text("not sent yet")).to_be_hidden()
+    at_step(desk, "Feedback")
+    expect(desk.get_by_label("Before and after: move the divider")).to_be_visible()
+    width = phone.evaluate("document.documentElement.scrollWidth")
+    assert width <= PHONE["viewport"]["width"]
+
+
+def test_what_patrols_find_appears_by_itself(office: DeskOffice, open_page: OpenPage) -> None:
+    page = open_page()
+    expect(page.locator(".ticket-row")).to_have_count(3)
+    expect(page.locator(".live")).to_have_text("Live")
+    office.find("one-more")
+    expect(page.locator(".ticket-row")).to_have_count(4)
+    assert office.problems == []
+
+
+def test_a_filter_narrows_the_list_and_words_stay_words(
+    staff: DeskOffice, open_page: OpenPage
+) -> None:
+    page = open_page("#/map")
+    sign_in(page, "ada")
+    page.get_by_role("button", name="Open fire", exact=True).click()
+    expect(page.locator(".ticket-row")).to_have_count(1)
+    page.locator(".ticket-row").click()
+    page.locator("[data-action=urge]").click()
+    page.locator(".move-form textarea").fill("<img src=x onerror=document.title='owned'>")
+    page.locator(".move-form button[type=submit]").click()
+    expect(page.locator(".history-note")).to_have_text("<img src=x onerror=document.title='owned'>")
+    assert "owned" not in page.title()
+    assert staff.problems == []
+
+
+def test_the_dashboard_shows_figures(office: DeskOffice, open_page: OpenPage) -> None:
+    page = open_page("#/dashboard")
+    expect(page.locator(".figure").first).to_contain_text("3")
+    expect(page.locator(".chart")).to_be_visible()
+    page.get_by_role("button", name="1 Reported").click()
+    expect(page.locator(".ticket-row")).to_have_count(3)
+    assert office.problems == []
