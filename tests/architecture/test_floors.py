@@ -19,7 +19,7 @@ STAGES = {
 DOORS = {
     "batch", "missions", "live", "follower", "retrain", "api", "demo", "fuse", "listing", "peek",
     "doctor", "bench", "deliver", "progress", "curate", "releases", "evaluating", "reporting",
-    "relaying", "rounds",
+    "relaying", "rounds", "staff", "keeping",
 }  # fmt: skip
 FLOOR = {
     "types": 0, "errors": 0, "ports": 1, "geo": 1, "records": 1,

@@ -90,7 +90,8 @@ def main(args: argparse.Namespace) -> int:
     try:
         if args.workers > 1 and store.engine.name == "sqlite":
             raise ConfigError(
-                "--workers: several need PostgreSQL; give --db postgresql+psycopg://…, or one worker"
+                f"--workers {args.workers}: SQLite serves one worker; leave --workers out, or give "
+                "--db postgresql+psycopg://…"
             )
         _check_free(args.host, args.port)
         wiring.office_rules(settings)  # a wrong table is named here, not by a worker
@@ -115,13 +116,12 @@ def _run(args: argparse.Namespace, settings: OfficeSettings) -> None:
         timeout_graceful_shutdown=GRACE_S,
         workers=args.workers,
     )
-    server = uvicorn.Server(config)
     if args.workers == 1:
-        server.run()
+        uvicorn.Server(config).run()
         return
     from uvicorn.supervisors import Multiprocess
 
-    Multiprocess(config, target=server.run, sockets=[config.bind_socket()]).run()
+    Multiprocess(config, sockets=[config.bind_socket()]).run()
 
 
 def _offer_setup(store: SqlStore, settings: OfficeSettings) -> None:

@@ -36,9 +36,10 @@ def append(connection: Connection, notes: Sequence[PictureNote]) -> int:
     position, seal = _end(connection)
     added: list[rows.Row] = []
     for note in notes:
-        if known.get(note.sha256) == note.what:
+        last = known.get((note.sha256, note.subject), "expired")
+        if last == note.what:
             continue
-        known[note.sha256] = note.what
+        known[note.sha256, note.subject] = note.what
         position += 1
         line = _line(note)
         seal = sealed(seal, position, line)
@@ -94,6 +95,7 @@ def _end(connection: Connection) -> tuple[int, str]:
     return (0, FIRST_SEAL) if row is None else (int(row.position), str(row.seal))
 
 
-def _last_words(connection: Connection, hashes: Sequence[str]) -> dict[str, str]:
+def _last_words(connection: Connection, hashes: Sequence[str]) -> dict[tuple[str, str], str]:
     found = sql.select_in(connection, evidence_log, evidence_log.c.sha256, hashes)
-    return {row["sha256"]: row["what"] for row in sorted(found, key=lambda r: int(r["position"]))}
+    lines_by_time = sorted(found, key=lambda row: int(row["position"]))
+    return {(row["sha256"], row["subject"]): row["what"] for row in lines_by_time}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from patrolvision.store import audit, rows, schema, sql
@@ -16,6 +16,11 @@ from patrolvision.types import Incident, Ticket, Verdict
 
 class OfficeTransaction(SqlTransaction):
     """What SqlStore.transaction() yields."""
+
+    @property
+    def connection(self) -> Connection:
+        """For modules of this folder that do more in the same transaction."""
+        return self._connection
 
     def place_of_ticket(self, ticket_id: str) -> tuple[float, float] | None:
         """lat_deg, lon_deg of a ticket; to be asked before claim, and read again after it."""

@@ -17,7 +17,8 @@ from patrolvision.errors import ConfigError
 
 T = TypeVar("T")
 TABLES = (
-    "categories", "causes", "deadlines", "hours", "holidays", "levels", "dispatch", "scoring",
+    "categories", "causes", "deadlines", "hours", "holidays", "levels", "dispatch", "retention",
+    "scoring",
 )  # fmt: skip
 LARGEST_TABLE = 5_000_000  # bytes
 
