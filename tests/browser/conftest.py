@@ -20,7 +20,12 @@ from patrolvision.store.accounts import SqlAccounts
 from patrolvision.store.sql_store import open_store
 
 WAIT_MS = 30_000
-ARGUMENTS = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-sandbox")
+ARGUMENTS = (
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+)
 
 
 @pytest.fixture(scope="module")
