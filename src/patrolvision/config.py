@@ -60,6 +60,7 @@ class Settings(_Frozen):
     executor: Literal["local", "processes", "ray"] = "local"
     workers: Annotated[int, Field(ge=1)] | None = None  # of the processes executor
     timezone: str = "UTC"  # of telemetry and zones that name none
+    registry: Path | None = None  # of algorithms; None: registry.toml in the models folder, if any
     zones: Path | None = None
     grids: Path | None = None
     clip: bool = True  # write an annotated clip per recording

@@ -57,10 +57,12 @@ class CoverageBook:
         camera: Camera,
         classes: tuple[str, ...],
         settings: CoverageSettings | None = None,
+        *,
+        hazards: frozenset[str] = HAZARD_CLASSES,
     ) -> None:
         self._mission_id = mission_id
         self._camera = camera
-        self._classes = HAZARD_CLASSES & set(classes)
+        self._classes = hazards & set(classes)
         self._settings = settings or CoverageSettings()
         self._sweep: _Sweep | None = None
         self._finished: list[Look] = []

@@ -181,7 +181,7 @@ class Follower:
             book=wiring.book(mission, camera, release),
             rules=self._shared.rules,
             keeper=wiring.keeper(settings, release),
-            coverage=wiring.coverage(mission, camera, release),
+            coverage=wiring.coverage(mission, camera, release, settings),
         )
 
     def _tell(self, settled: Settled) -> None:

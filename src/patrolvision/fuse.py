@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,26 +21,31 @@ from patrolvision.types import Look, Observation
 CLOCK_TOLERANCE = timedelta(minutes=5)  # a device's clock may be that much ahead of ours
 
 
-def read_observations(path: Path, failed: dict[str, str]) -> list[Observation]:
-    """The observations of a JSONL file, one per id; bad lines go into failed by "file:line"."""
+def read_observations(
+    path: Path, failed: dict[str, str], registered: Collection[str] = ()
+) -> list[Observation]:
+    """The observations of a JSONL file, one per id; bad lines go into failed by "file:line".
+
+    registered are the classes that are known beside the detector's.
+    """
     found: dict[str, Observation] = {}
     latest = datetime.now(UTC) + CLOCK_TOLERANCE
     for number, line in lines(path):
         try:
             record = parsed(line, path, number)
-            observation = records.observation_from_record(record, now=latest)
+            observation = records.observation_from_record(record, now=latest, registered=registered)
             found.setdefault(observation.id, observation)
         except ObservationError as error:
             failed[f"{path}:{number}"] = f"{path}:{number}: {error}"
     return sorted(found.values(), key=lambda o: (o.first_seen, o.id))
 
 
-def read_looks(path: Path, failed: dict[str, str]) -> list[Look]:
+def read_looks(path: Path, failed: dict[str, str], registered: Collection[str] = ()) -> list[Look]:
     """The looks of a JSONL file, one per id; bad lines go into failed by "file:line"."""
     found: dict[str, Look] = {}
     for number, line in lines(path):
         try:
-            look = records.look_from_record(parsed(line, path, number))
+            look = records.look_from_record(parsed(line, path, number), registered=registered)
             found.setdefault(look.id, look)
         except ObservationError as error:
             failed[f"{path}:{number}"] = f"{path}:{number}: {error}"
@@ -52,8 +58,9 @@ def fuse(args: argparse.Namespace) -> dict[str, Any]:
     settings = checked(Settings, {"timezone": args.timezone}, where="the command line")
     rules = wiring.rulebook(args.zones, settings, failed)
     grids = wiring.grids(args.grids)
-    observations = read_observations(args.observations, failed)
-    looks = [] if args.coverage is None else read_looks(args.coverage, failed)
+    known = wiring.registered_classes(settings)
+    observations = read_observations(args.observations, failed, known)
+    looks = [] if args.coverage is None else read_looks(args.coverage, failed, known)
     findings = rules.findings(observations)
     store = wiring.store(args.db)
     try:

@@ -125,7 +125,7 @@ def _run(
             ),
             rules=rules,
             keeper=wiring.keeper(settings, inner.release),
-            coverage=wiring.coverage(mission, seen_by, inner.release),
+            coverage=wiring.coverage(mission, seen_by, inner.release, settings),
         )
         track = _Track()
         check = wiring.self_check(seen_by, is_photos=is_photos)

@@ -24,7 +24,9 @@ Image = NDArray[np.uint8]
 
 LensModel = Literal["brown", "fisheye"]
 Platform = Literal["car", "drone"]
-Category = Literal["litter", "illegal_parking", "open_fire"]
+# What the house knows by itself; a registered algorithm may name others (training/registry.py).
+HAZARDS = ("litter", "illegal_parking", "open_fire")
+Category = str
 IncidentStatus = Literal["new", "existing", "removed", "dismissed"]
 IncidentKind = Literal["enforce", "warning", "review", "watch"]
 TicketState = Literal[

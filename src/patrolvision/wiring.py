@@ -17,7 +17,17 @@ from zoneinfo import ZoneInfo
 
 from patrolvision.config import OfficeSettings, Settings, StreamEntry, WatchFile
 from patrolvision.errors import ConfigError, ModelError
-from patrolvision.types import Camera, Detections, Frame, Image, Lens, Mission, ModelRelease, Pose
+from patrolvision.types import (
+    HAZARDS,
+    Camera,
+    Detections,
+    Frame,
+    Image,
+    Lens,
+    Mission,
+    ModelRelease,
+    Pose,
+)
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +39,7 @@ if TYPE_CHECKING:
     from patrolvision.geo.elevation import ElevationGrid
     from patrolvision.observe import TrackBook
     from patrolvision.ports import Detector, Executor, FrameSource, Tracker
+    from patrolvision.rules.registered import Registered
     from patrolvision.rules.rulebook import Rulebook
     from patrolvision.sources.selfcheck import SelfChecker
     from patrolvision.sources.sessions import Stream
@@ -36,6 +47,7 @@ if TYPE_CHECKING:
     from patrolvision.tickets.categories import Catalogue
     from patrolvision.tickets.causes import Cause
     from patrolvision.tickets.grids import GridIndex
+    from patrolvision.training.registry import Algorithm
 
 # Frames of an unknown camera have no pose, so that nothing is ever located through this one.
 UNKNOWN_CAMERA = Camera("unknown", "car", Lens(1, 1, 1.0, 1.0, 0.5, 0.5))
@@ -150,8 +162,56 @@ def tiled(inner: Detector) -> Detector:
 def detector_for(inner: Detector, camera: Camera | None, settings: Settings) -> Detector:
     """The detector as this camera's pictures need it: tiled for a drone's, unless told not to."""
     drone = camera is not None and camera.platform == "drone"
+    if camera is not None and (unfit := _unsuited(settings, camera)):
+        from patrolvision.detect.without import WithoutClasses
+
+        inner = WithoutClasses(inner, unfit)
     return (
         tiled(inner) if settings.tiling == "on" or (settings.tiling == "auto" and drone) else inner
+    )
+
+
+def registry(settings: Settings | None = None) -> tuple[Algorithm, ...]:
+    """The registered algorithms; ConfigError names the line of the city's file that is wrong."""
+    from patrolvision.config import default_models_dir
+    from patrolvision.training.registry import load_registry
+
+    path = None if settings is None else settings.registry
+    if path is None:
+        path = (default_models_dir() if settings is None else settings.models_dir) / "registry.toml"
+        return load_registry(path if path.is_file() else None)
+    return load_registry(path)
+
+
+def registered_classes(settings: Settings | None = None) -> frozenset[str]:
+    """The classes that registered algorithms turn into hazards."""
+    return frozenset(name for algorithm in registry(settings) for name, _ in algorithm.classes)
+
+
+def _unsuited(settings: Settings, camera: Camera) -> frozenset[str]:
+    from patrolvision.training.registry import unsuited
+
+    return unsuited(registry(settings), camera.platform)
+
+
+def _registered(settings: Settings | None, timezone: str) -> tuple[Registered, ...]:
+    from patrolvision.rules.registered import Registered
+
+    return tuple(
+        Registered(
+            class_name=class_name,
+            category=category,
+            algorithm=algorithm.id,
+            owner=algorithm.owner,
+            review=algorithm.review,
+            enforce=algorithm.enforce,
+            frames=algorithm.frames,
+            priority=algorithm.priority,
+            hours=algorithm.hours,
+            timezone=timezone,
+        )
+        for algorithm in registry(settings)
+        for class_name, category in algorithm.classes
     )
 
 
@@ -295,11 +355,20 @@ def book(
     )
 
 
-def coverage(mission: Mission, seen_by: Camera | None, chosen: ModelRelease) -> CoverageBook:
-    """The memory of what one stream could have seen."""
-    from patrolvision.coverage import CoverageBook
+def coverage(
+    mission: Mission,
+    seen_by: Camera | None,
+    chosen: ModelRelease,
+    settings: Settings | None = None,
+) -> CoverageBook:
+    """The memory of what one stream could have seen, of hazards that are looked for from there."""
+    from patrolvision.coverage import HAZARD_CLASSES, CoverageBook
 
-    return CoverageBook(mission.id, seen_by or UNKNOWN_CAMERA, chosen.classes)
+    camera = seen_by or UNKNOWN_CAMERA
+    hazards = HAZARD_CLASSES
+    if settings is not None:
+        hazards = (hazards | registered_classes(settings)) - _unsuited(settings, camera)
+    return CoverageBook(mission.id, camera, chosen.classes, hazards=hazards)
 
 
 def self_check(seen_by: Camera | None, *, is_photos: bool = False) -> SelfChecker:
@@ -397,20 +466,21 @@ def safe_name(text: str) -> str:
 def rulebook(
     zones: Path | None, settings: Settings, failed: dict[str, str] | None = None
 ) -> Rulebook:
-    """The three hazards' rules over a zones file; ConfigError names the zone and field at fault.
+    """The rules of all hazards over a zones file; ConfigError names the zone and field at fault.
 
     With `failed` given, a bad zone goes into it under its name and the others hold.
     """
     from patrolvision.rules.rulebook import Rulebook
     from patrolvision.rules.zones import load_zones, read_zones
 
+    known = _registered(settings, settings.timezone)
     if zones is None:
-        return Rulebook()
+        return Rulebook(registered=known)
     if failed is None:
-        return Rulebook(load_zones(zones, settings.timezone))
+        return Rulebook(load_zones(zones, settings.timezone), registered=known)
     zone_map, problems = read_zones(zones, settings.timezone)
     failed.update({f"{zones} [{k}]": problem for k, problem in enumerate(problems, 1)})
-    return Rulebook(zone_map)
+    return Rulebook(zone_map, registered=known)
 
 
 def grids(path: Path | None) -> GridIndex | None:
@@ -433,7 +503,9 @@ def catalogue(settings: OfficeSettings) -> Catalogue:
     """Categories, deadlines, hours and scores of the office's city, from its tables."""
     from patrolvision.tickets.categories import load_catalogue
 
-    return load_catalogue(settings.city, settings.timezone, settings.tables)
+    known = dict.fromkeys(c for algorithm in registry() for _, c in algorithm.classes)
+    more = tuple(category for category in known if category not in HAZARDS)
+    return load_catalogue(settings.city, settings.timezone, settings.tables, more)
 
 
 def causes(settings: OfficeSettings) -> tuple[Cause, ...]:
@@ -489,13 +561,14 @@ def stored_rulebook(store: SqlStore, timezone: str) -> Rulebook:
     from patrolvision.rules.zones import zones_of
     from patrolvision.store.areas import stored_area
 
+    known = _registered(None, timezone)
     area = stored_area(store.engine, "zones")
     if area is None:
-        return Rulebook()
+        return Rulebook(registered=known)
     zones, problems = zones_of(area.content.encode(), "the stored zones", timezone)
     for problem in problems:
         log.warning("%s", problem)
-    return Rulebook(zones)
+    return Rulebook(zones, registered=known)
 
 
 def executor(settings: Settings) -> Executor:

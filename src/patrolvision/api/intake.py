@@ -92,8 +92,10 @@ class Intake:
         self, items: Sequence[Any], who: Principal
     ) -> tuple[list[Observation], list[dict[str, Any]]]:
         """The observations of a post, one per id, and the items that cannot be true."""
-        latest = self._office.clock() + CLOCK_TOLERANCE
-        found, failed = _read(items, lambda r: records.observation_from_record(r, now=latest))
+        latest, known = self._office.clock() + CLOCK_TOLERANCE, wiring.registered_classes()
+        found, failed = _read(
+            items, lambda r: records.observation_from_record(r, now=latest, registered=known)
+        )
         return self._within(found, failed, who, lambda o: (o.place.lat_deg, o.place.lon_deg))
 
     def read_looks(
@@ -212,7 +214,7 @@ def _read(
 
 
 def _look_of(record: Any) -> Look:
-    look = records.look_from_record(record)
+    look = records.look_from_record(record, registered=wiring.registered_classes())
     if len(look.polygon) > MOST_CORNERS:
         raise ObservationError(
             f"look {look.id}: field polygon must have at most {MOST_CORNERS} corners, "

@@ -17,9 +17,7 @@ from patrolvision.incidents.neighbourhood import (
 from patrolvision.incidents.places import aligned_places, place_of, sightings_of
 from patrolvision.incidents.settings import FusionSettings
 from patrolvision.incidents.stays import Rejudge, Thing, chains_of
-from patrolvision.types import Category, Finding, Incident, Look
-
-CATEGORIES: tuple[Category, ...] = ("litter", "illegal_parking", "open_fire")
+from patrolvision.types import HAZARDS, Category, Finding, Incident, Look
 
 
 def absorb(
@@ -53,7 +51,7 @@ def absorb(
     observation_ids = sorted({f.observation.id for thing in things for f in thing.findings})
     held = near.incidents_with(observation_ids)
     changed: list[Incident] = []
-    for category in CATEGORIES:
+    for category in dict.fromkeys((*HAZARDS, *(thing.category for thing in things))):
         chosen = [thing for thing in things if thing.category == category]
         if chosen:
             chains = chains_of(category, chosen, over, settings, rejudge)

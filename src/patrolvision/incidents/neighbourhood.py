@@ -30,7 +30,6 @@ LOOK_CELL_M = 200.0
 FEW = 16  # findings that are asked about one by one; more of them cell by cell
 SLACK_M = 0.1  # between a distance along the ground and one in the plane around a part
 METRES_PER_DEG = 111_320.0
-CATEGORY_NUMBER = {"litter": 0, "illegal_parking": 1, "open_fire": 2}
 
 
 class Neighbourhood(Protocol):
@@ -150,7 +149,7 @@ def links(findings: Sequence[Finding], settings: FusionSettings) -> tuple[IntArr
     """
     xy, cov, start, end = arrays(findings)
     alignment = settings.alignment
-    category = np.array([CATEGORY_NUMBER[f.category] for f in findings])
+    category = np.array([f.category for f in findings])
     extent = np.array([settings.of(f.category).extent_sigma_m for f in findings])
     max_gap = np.array([settings.of(f.category).max_gap_s for f in findings])
     i, j = pairs_within(xy, xy, alignment.max_link_m)

@@ -88,6 +88,14 @@ FIRES = CategorySettings(
     return_prior=0.02,
 )
 
+STANDING = CategorySettings(  # a registered hazard: it stays where it is until somebody mends it
+    class_groups=(),
+    extent_sigma_m=0.5,
+    max_gap_s=14 * DAY_S,
+    removal_prior=0.02,
+    return_prior=0.02,
+)
+
 
 def _defaults() -> Mapping[str, CategorySettings]:
     return MappingProxyType({"litter": LITTER, "illegal_parking": VEHICLES, "open_fire": FIRES})
@@ -101,5 +109,5 @@ class FusionSettings:
     alignment: AlignmentSettings = field(default_factory=AlignmentSettings)
 
     def of(self, category: str) -> CategorySettings:
-        """The category's settings; KeyError names a category that has none."""
-        return self.categories[category]
+        """The category's settings; those of STANDING for one that has none of its own."""
+        return self.categories.get(category, STANDING)

@@ -7,8 +7,9 @@ outside is checked field by field in fields.py; ObservationError names the id an
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -19,12 +20,16 @@ Record = dict[str, Any]
 
 
 def observation_from_record(
-    record: Mapping[str, Any], *, now: datetime | None = None
+    record: Mapping[str, Any],
+    *,
+    now: datetime | None = None,
+    registered: Collection[str] = (),
 ) -> Observation:
     """Observation of one JSON object; times come back in UTC.
 
     Raises ObservationError for a missing or impossible field, for a place at (0, 0), and, if now
     is given, for an observation that ends after it. Fields that are not known are passed over.
+    registered are the classes that are known beside the detector's.
     """
     given = fields.Fields("observation", record)
     first_seen, last_seen = given.span("first_seen", "last_seen")
@@ -34,7 +39,7 @@ def observation_from_record(
         id=given.identity,
         mission_id=given.take("mission_id", fields.name),
         stream_id=given.take("stream_id", fields.name),
-        class_name=given.take("class", fields.class_name),
+        class_name=given.take("class", partial(fields.class_name, registered=registered)),
         first_seen=first_seen,
         last_seen=last_seen,
         place=given.place(),
@@ -74,7 +79,7 @@ def observation_to_record(observation: Observation) -> Record:
     return record | {name: value for name, value in extra.items() if value is not None}
 
 
-def look_from_record(record: Mapping[str, Any]) -> Look:
+def look_from_record(record: Mapping[str, Any], *, registered: Collection[str] = ()) -> Look:
     """Look of one JSON object, its ring turned to (lat_deg, lon_deg); raises ObservationError."""
     given = fields.Fields("look", record)
     start, end = given.span("start", "end")
@@ -83,7 +88,7 @@ def look_from_record(record: Mapping[str, Any]) -> Look:
         mission_id=given.take("mission_id", fields.name),
         start=start,
         end=end,
-        classes=given.take("classes", fields.class_names),
+        classes=given.take("classes", partial(fields.class_names, registered=registered)),
         polygon=given.take("polygon", fields.ring),
         detection_probability=given.take("detection_probability", fields.share),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -131,18 +131,19 @@ def _is_text(character: str) -> bool:
     return ord(character) >= 0x20 and not 0xD800 <= ord(character) <= 0xDFFF
 
 
-def class_name(value: Any) -> str:
-    """One of the detector's classes."""
-    if value not in DETECTOR_CLASSES:
-        raise UnfitError(f"one of {', '.join(DETECTOR_CLASSES)}")
+def class_name(value: Any, registered: Collection[str] = ()) -> str:
+    """One of the detector's classes, or of those that a registry adds."""
+    if value not in DETECTOR_CLASSES and value not in registered:
+        raise UnfitError(f"one of {', '.join((*DETECTOR_CLASSES, *sorted(registered)))}")
     return str(value)
 
 
-def class_names(value: Any) -> frozenset[str]:
-    """Some of the detector's classes."""
+def class_names(value: Any, registered: Collection[str] = ()) -> frozenset[str]:
+    """Some of the detector's classes, or of those that a registry adds."""
     if not isinstance(value, Sequence) or isinstance(value, str) or not value:
-        raise UnfitError(f"a list of some of {', '.join(DETECTOR_CLASSES)}")
-    return frozenset(map(class_name, value))
+        known = (*DETECTOR_CLASSES, *sorted(registered))
+        raise UnfitError(f"a list of some of {', '.join(known)}")
+    return frozenset(class_name(one, registered) for one in value)
 
 
 def _instant(value: Any) -> datetime:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from patrolvision.errors import ConfigError
-from patrolvision.types import DETECTOR_CLASSES, Category
+from patrolvision.types import DETECTOR_CLASSES, HAZARDS, Category
 
 ServiceType = Literal["realtime", "batch"]
 Datatype = Literal["string", "number", "datetime", "text", "singlevaluelist", "multivaluelist"]
@@ -86,7 +86,7 @@ def _service(
 ) -> Service:
     return Service(
         code=code,
-        category=_one_of(row, "category", get_args(Category), where),
+        category=_one_of(row, "category", HAZARDS, where),
         class_name=_one_of(row, "class_name", DETECTOR_CLASSES, where),
         name=_text(row, "service_name", where),
         description=row["description"],

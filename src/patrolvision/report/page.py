@@ -21,6 +21,10 @@ KINDS = {"warning": "warning phase", "review": "for review", "enforce": "no tick
 ORDER = {"open_fire": 0, "illegal_parking": 1, "litter": 2}
 
 
+def _title(category: str) -> str:
+    return TITLES.get(category, category.replace("_", " ").capitalize())
+
+
 def _when(at: datetime, zone: ZoneInfo) -> str:
     return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
@@ -78,7 +82,7 @@ def _card(entry: Entry, number: int, zone: ZoneInfo) -> str:
     pictures = "".join(_picture(p) for p in entry.pictures)
     return (
         f'<article id="i{number}" class="card {incident.category}">'
-        f'<header><b class="number">{number}</b><h3>{escape(TITLES[incident.category])}</h3>'
+        f'<header><b class="number">{number}</b><h3>{escape(_title(incident.category))}</h3>'
         f'<span class="badge {css}">{escape(badge)}</span></header>'
         f'<div class="pictures">{pictures}</div><dl>{facts}</dl></article>'
     )
@@ -139,7 +143,7 @@ def ordered(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
             entries,
             key=lambda e: (
                 e.ticket is None,
-                ORDER[e.incident.category],
+                ORDER.get(e.incident.category, len(ORDER)),
                 e.incident.first_seen,
                 e.incident.id,
             ),

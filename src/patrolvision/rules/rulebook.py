@@ -7,33 +7,59 @@ from dataclasses import replace
 
 from patrolvision.ports import Rule
 from patrolvision.rules.fire import FireRule
+from patrolvision.rules.hours import ALWAYS
 from patrolvision.rules.litter import LitterRule
 from patrolvision.rules.parking import ParkingRule, evidence, priority, standing_probability
+from patrolvision.rules.registered import Registered, RegisteredRule
 from patrolvision.rules.settings import RuleSettings
 from patrolvision.rules.verdicts import StandingVehicle, judge
 from patrolvision.rules.zone_map import ZoneMap
-from patrolvision.types import Finding, GeoPoint, Observation
+from patrolvision.types import HAZARDS, Finding, GeoPoint, Observation
 
 
 class Rulebook:
-    """Litter, parking and fire over one map of zones; itself a Rule."""
+    """Litter, parking, fire and registered hazards over one map of zones; itself a Rule.
 
-    def __init__(self, zones: ZoneMap | None = None, settings: RuleSettings | None = None) -> None:
+    registered also says in which hours the house's own classes count.
+    """
+
+    def __init__(
+        self,
+        zones: ZoneMap | None = None,
+        settings: RuleSettings | None = None,
+        registered: Sequence[Registered] = (),
+    ) -> None:
         self.zones = zones if zones is not None else ZoneMap()
         self.settings = settings or RuleSettings()
         self._rules: tuple[Rule, ...] = (
             LitterRule(self.zones, self.settings),
             ParkingRule(self.zones, self.settings),
             FireRule(self.zones, self.settings),
+            RegisteredRule(
+                self.zones,
+                tuple(hazard for hazard in registered if hazard.category not in HAZARDS),
+                self.settings,
+            ),
         )
+        self._hours = {
+            hazard.class_name: hazard
+            for hazard in registered
+            if hazard.category in HAZARDS and hazard.hours != ALWAYS
+        }
 
     def findings(self, observations: Sequence[Observation]) -> list[Finding]:
         """The claims these observations support, in their order; one given twice counts once.
 
         Give the observations of a pass together: smoke and queues show only beside neighbours.
         """
+        if self._hours:
+            observations = [o for o in observations if self._is_on(o)]
         found = {f.observation.id: f for rule in self._rules for f in rule.findings(observations)}
         return [found[id] for id in dict.fromkeys(o.id for o in observations) if id in found]
+
+    def _is_on(self, seen: Observation) -> bool:
+        hazard = self._hours.get(seen.class_name)
+        return hazard is None or hazard.is_on(seen)
 
     def rejudged(self, findings: Sequence[Finding], place: GeoPoint) -> Finding | None:
         """The last finding about one vehicle, judged anew from all its sights and its fused place.

@@ -8,17 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from patrolvision.errors import ConfigError
 from patrolvision.tickets.calendar import WorkCalendar, weekly_hours
 from patrolvision.tickets.tables import TABLES, Row, read_table
-from patrolvision.types import Category
+from patrolvision.types import HAZARDS
 
 ANY = "*"
 PRIORITIES = ("normal", "high", "urgent", ANY)
-CATEGORIES = get_args(Category)
+CATEGORIES = HAZARDS  # those the tables must have; more may be registered
 DISPATCH_SETTINGS = ("dispatches_per_run", "position_age_min", "waiting_doubles_h")
 
 
@@ -122,9 +121,14 @@ class Catalogue:
 
 
 def load_catalogue(
-    city: str = ANY, timezone: str = "UTC", files: Mapping[str, Path] | None = None
+    city: str = ANY,
+    timezone: str = "UTC",
+    files: Mapping[str, Path] | None = None,
+    registered: Sequence[str] = (),
 ) -> Catalogue:
     """The catalogue of a city; files replace tables by name (see tables.TABLES).
+
+    registered are categories beside the house's own: tables may have rows for them.
 
     ConfigError naming file, row and column for the first thing that is wrong.
     """
@@ -138,10 +142,11 @@ def load_catalogue(
         raise ConfigError(f"timezone must be an IANA name, found {timezone!r}") from error
     holidays, extra_days = _holidays(files)
     clocks = _clocks(city, timezone, holidays, extra_days, files)
+    categories = _categories(files, registered)
     return Catalogue(
         city=city,
-        categories=_categories(files),
-        deadlines=_deadlines(city, clocks, files),
+        categories=categories,
+        deadlines=_deadlines(city, clocks, files, (*categories, *registered)),
         clocks=clocks,
         levels=_levels(files),
         dispatch=_dispatch(city, files),
@@ -151,17 +156,27 @@ def load_catalogue(
     )
 
 
-def _categories(files: Mapping[str, Path]) -> dict[str, CategoryRule]:
+class _Rules(dict[str, CategoryRule]):
+    """The table's rows; a registered category that has none is treated like any small matter."""
+
+    def __missing__(self, category: str) -> CategoryRule:
+        name = category.replace("_", " ").capitalize()
+        return CategoryRule(
+            category, "9901", name, name, "general", True, 1.0, 25.0, "no row in the table"
+        )
+
+
+def _categories(files: Mapping[str, Path], registered: Sequence[str]) -> dict[str, CategoryRule]:
     columns = (
         "category", "code", "name_en", "name_zh", "skill", "verify_first", "value", "hot_spot_m",
         "source",
     )  # fmt: skip
-    found: dict[str, CategoryRule] = {}
+    found = _Rules()
     rows = read_table("categories", columns, files)
     codes: set[str] = set()
     for row in rows:
         rule = CategoryRule(
-            category=row.one_of("category", CATEGORIES),
+            category=row.one_of("category", (*CATEGORIES, *registered)),
             code=row.text("code"),
             name_en=row.text("name_en"),
             name_zh=row.text("name_zh"),
@@ -234,7 +249,10 @@ def _clocks(
 
 
 def _deadlines(
-    city: str, clocks: Mapping[str, WorkCalendar], files: Mapping[str, Path]
+    city: str,
+    clocks: Mapping[str, WorkCalendar],
+    files: Mapping[str, Path],
+    categories: Sequence[str],
 ) -> tuple[DeadlineRule, ...]:
     columns = ("city", "category", "priority", "hours", "clock", "source")
     found: list[DeadlineRule] = []
@@ -242,7 +260,7 @@ def _deadlines(
     for row in rows:
         rule = DeadlineRule(
             city=row.text("city"),
-            category=row.one_of("category", (*CATEGORIES, ANY)),
+            category=row.one_of("category", (*categories, ANY)),
             priority=row.one_of("priority", PRIORITIES),
             hours=row.number_from("hours", 0.0, 10_000.0),
             clock=row.text("clock"),

@@ -143,10 +143,10 @@ def unlicensed(path: Path, manifest: Manifest) -> list[Problem]:
     ]
 
 
-def line_of(text: str, source: int | None, key: str) -> int:
+def line_of(text: str, source: int | None, key: str, table: str = "source") -> int:
     """The line, from 1, of a key; where it is missing, of its [[source]] table (by index)."""
     lines = text.splitlines()
-    starts = [k for k, line in enumerate(lines) if re.match(r"\s*\[\[\s*source\s*\]\]", line)]
+    starts = [k for k, line in enumerate(lines) if re.match(rf"\s*\[\[\s*{table}\s*\]\]", line)]
     first, last = 0, len(lines)
     if source is not None and source < len(starts):
         first = starts[source]
