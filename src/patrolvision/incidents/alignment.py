@@ -78,10 +78,13 @@ class _Things:
     count: IntArray
 
 
-def things_of(sightings: Sightings, settings: AlignmentSettings) -> IntArray:
-    """A label (N,) per sighting: the same label, the same thing."""
+def things_of(sightings: Sightings, settings: AlignmentSettings) -> tuple[IntArray, Sightings]:
+    """A label (N,) per sighting: the same label, the same thing; and the sightings again.
+
+    These have the own noise that their residuals show, where it had to be inferred.
+    """
     if len(sightings.xy) == 1 or _is_one_thing(sightings, settings):
-        return np.zeros(len(sightings.xy), np.int64)
+        return np.zeros(len(sightings.xy), np.int64), sightings
     label = np.full(len(sightings.xy), -1, np.int64)
     shift = np.zeros_like(sightings.bias[:, :, 0])
     stated = sightings
@@ -94,7 +97,7 @@ def things_of(sightings: Sightings, settings: AlignmentSettings) -> IntArray:
         sightings = _rescaled(label, shift, stated)
         if _same_partition(before, label):
             break
-    return label
+    return label, sightings
 
 
 def _order_of_laying(s: Sightings, settings: AlignmentSettings) -> list[int]:

@@ -83,7 +83,7 @@ def _things(
     for finding in part:
         claims.setdefault((finding.observation.id, finding.category), []).append(finding)
     sightings = sightings_of([c[0] for c in claims.values()], settings)
-    label = things_of(sightings, settings.alignment)
+    label, sightings = things_of(sightings, settings.alignment)
     _, label = np.unique(label, return_inverse=True)
     aligned = aligned_places(label, sightings, part[0].observation.place) if rejudge else None
     groups: dict[int, list[Finding]] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-RULE_VERSION = "2026.1"  # goes into every finding's evidence; raise it when a verdict can change
+RULE_VERSION = "2026.2"  # goes into every finding's evidence; raise it when a verdict can change
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,7 @@ class RuleSettings:
     leans into the zone.
     kerb_prior: how many times denser standing vehicles are at a kerb (zones, bays, the kerb beyond
     a zone's end) than in lanes and on pavements; 1 judges by area alone (docs/adr/0005).
+    kerb_prior_parked is the same for one seen there over parked_s: no queue stands that long.
     standing_proof_s: a vehicle whose speed is unknown or doubtful counts as standing when sights of
     it at one place are this far apart, longer than a red light; queue_proof_s: one in a queue.
     """
@@ -24,11 +25,13 @@ class RuleSettings:
     p_review: float = 0.40
     p_watch: float = 0.02
     kerb_prior: float = 5.0
+    kerb_prior_parked: float = 10.0
     standing_prior: float = 0.9  # of a vehicle at a kerb, before its speed is looked at
     p_standing_unknown: float = 0.5
     p_moving: float = 0.20  # below this probability of standing there is no finding at all
     standing_proof_s: float = 120.0
     queue_proof_s: float = 600.0
+    parked_s: float = 1800.0
     creep_mps: float = 0.5  # whoever moves, moves at least this fast ...
     traffic_mps: float = 15.0  # ... and at most this fast: the flat prior of a moving vehicle
     speed_sigma_mps: float = 0.5  # for a speed that comes without its sigma
@@ -53,5 +56,8 @@ class RuleSettings:
             raise ValueError(
                 f"0 < p_review <= p_enforce < 1 expected, got {self.p_review}, {self.p_enforce}"
             )
-        if self.kerb_prior < 1.0:
-            raise ValueError(f"kerb_prior must be >= 1, got {self.kerb_prior}")
+        if not 1.0 <= self.kerb_prior <= self.kerb_prior_parked:
+            raise ValueError(
+                "1 <= kerb_prior <= kerb_prior_parked expected, "
+                f"got {self.kerb_prior}, {self.kerb_prior_parked}"
+            )

@@ -95,7 +95,7 @@ def _verdict(
         ("watch", _watched(claims, settings), settings.p_watch),
     )
     for kind, held, needed in steps:
-        verdict = _weighed(kind, held, kerb, settings)
+        verdict = _weighed(kind, held, kerb, vehicle.queueing, settings)
         if verdict is None:
             continue
         reached = verdict.p_place if kind == "watch" else verdict.probability
@@ -112,13 +112,19 @@ def _watched(claims: list[_Claim], settings: RuleSettings) -> list[_Claim]:
 
 
 def _weighed(
-    kind: IncidentKind, claims: list[_Claim], kerb: Mask, settings: RuleSettings
+    kind: IncidentKind,
+    claims: list[_Claim],
+    kerb: Mask,
+    queueing: bool,
+    settings: RuleSettings,
 ) -> Verdict | None:
     if not claims:
         return None
     inside = np.logical_or.reduce([c.inside for c in claims])
-    p_place = _posterior(inside, kerb | inside, settings.kerb_prior)
     chief = max(claims, key=lambda c: (float(c.inside.mean()), -c.zone.grace_s))
+    parked = chief.dwell_s >= settings.parked_s and not queueing
+    prior = settings.kerb_prior_parked if parked else settings.kerb_prior
+    p_place = _posterior(inside, kerb | inside, prior)
     return Verdict(
         kind,
         chief.zone,
