@@ -15,6 +15,7 @@ HOT_TIMES = 3
 HOT_SPAN = timedelta(days=30)
 LEDGER_SPAN = timedelta(days=365)
 LEDGER_TIMES = 2
+USUAL_REACH_M = 25.0  # of a category without a row in the tables
 METRES_PER_DEGREE = 110_574.0  # of latitude at the equator, the least there is
 
 
@@ -60,7 +61,7 @@ def places(sightings: Iterable[Sighting], reach_m: Mapping[str, float]) -> list[
     anchors: dict[tuple[str, int, int], list[list[Sighting]]] = defaultdict(list)
     found: list[list[Sighting]] = []
     for sighting in sorted(sightings, key=lambda s: (s.found_at, s.ticket_id)):
-        reach = reach_m[sighting.category]
+        reach = reach_m.get(sighting.category, USUAL_REACH_M)
         near = [
             (_apart_m(group[0], sighting), group[0].ticket_id, group)
             for cell in _cells_around(sighting, reach)
