@@ -9,7 +9,7 @@ ticket, reported, waits for a person.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,16 +19,18 @@ from patrolvision.geo.geodesy import distance_m
 from patrolvision.pipeline import Judged, settle
 from patrolvision.relay.services import Service
 from patrolvision.rules.findings import finding_id
+from patrolvision.rules.rulebook import Rulebook
 from patrolvision.store.citizens import CitizenReport, add_report, report_of
 from patrolvision.store.sql_store import SqlStore
 from patrolvision.store.transaction import SqlTransaction
 from patrolvision.tickets.announcements import announcements
 from patrolvision.tickets.grids import GridIndex
-from patrolvision.tickets.office import ticket_for
+from patrolvision.tickets.office import ticket_by_hand
 from patrolvision.tickets.workflow import OVER
 from patrolvision.types import Finding, GeoPoint, Incident, Observation, Ticket
 
 STREAM = "open311"
+CITIZEN = "a citizen"  # the actor of a ticket that somebody asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,20 @@ class Claim:
     media_url: str | None = None
     attributes: Mapping[str, Any] | None = None
     contact: Mapping[str, str] | None = None
+    pictures: tuple[Mapping[str, Any], ...] = ()  # as incidents name theirs, already made private
 
 
-def take(store: SqlStore, claim: Claim, grids: GridIndex | None = None) -> CitizenReport:
-    """The report as it is kept, with the ticket that it went to; once, however often it is told."""
+def take(
+    store: SqlStore,
+    claim: Claim,
+    *,
+    rules: Rulebook | None = None,
+    grids: GridIndex | None = None,
+) -> CitizenReport:
+    """The report as it is kept, with the ticket that it went to; once, however often it is told.
+
+    rules and grids are those in force, as for every other observation.
+    """
     with store.transaction() as transaction:
         transaction.claim([(claim.lat_deg, claim.lon_deg)])
         if (known := report_of(transaction.connection, claim.token)) is not None:
@@ -56,7 +68,7 @@ def take(store: SqlStore, claim: Claim, grids: GridIndex | None = None) -> Citiz
         case = _within_reach(transaction, claim)
         joined = case is not None
         if case is None:
-            case = _settled(transaction, claim, grids)
+            case = _settled(transaction, claim, rules, grids)
             joined = len(case.observation_ids) > 1
         ticket = transaction.tickets_of([case.id]).get(case.id)
         if ticket is None:
@@ -84,25 +96,26 @@ def _within_reach(transaction: SqlTransaction, claim: Claim) -> Incident | None:
     service, here = claim.service, (claim.lat_deg, claim.lon_deg)
     near = transaction.incidents_near(service.category, *here, service.reach_m)
     oldest = claim.received_at - timedelta(seconds=service.reach_s)
-    standing = [
-        i
-        for i in near
-        if i.status in ("new", "existing") and i.kind != "watch" and i.last_seen >= oldest
-    ]
+    standing = [i for i in near if i.status in ("new", "existing") and i.last_seen >= oldest]
     tickets = transaction.tickets_of([incident.id for incident in standing])
-    open_ones = [
-        i for i in standing if (ticket := tickets.get(i.id)) is None or ticket.state not in OVER
-    ]
+    open_ones = [i for i in standing if _is_open(i, tickets.get(i.id))]
     return min(open_ones, key=lambda i: (_apart_m(i.place, claim), i.id), default=None)
+
+
+def _is_open(incident: Incident, ticket: Ticket | None) -> bool:
+    return incident.kind != "watch" if ticket is None else ticket.state not in OVER
 
 
 def _apart_m(place: GeoPoint, claim: Claim) -> float:
     return float(distance_m(place.lat_deg, place.lon_deg, claim.lat_deg, claim.lon_deg))
 
 
-def _settled(transaction: SqlTransaction, claim: Claim, grids: GridIndex | None) -> Incident:
+def _settled(
+    transaction: SqlTransaction, claim: Claim, rules: Rulebook | None, grids: GridIndex | None
+) -> Incident:
     seen = observation_of(claim)
-    settle(transaction, Judged((seen,), (finding_of(seen, claim.service),)), grids=grids)
+    judged = Judged((seen,), (finding_of(seen, claim),))
+    settle(transaction, judged, rules=rules, grids=grids)
     [case] = transaction.incidents_with([seen.id])
     return case
 
@@ -124,15 +137,19 @@ def observation_of(claim: Claim) -> Observation:
     )
 
 
-def finding_of(seen: Observation, service: Service) -> Finding:
+def finding_of(seen: Observation, claim: Claim) -> Finding:
     """The claim that follows: to be reviewed, whatever it is; no word of the citizen is in it."""
+    service = claim.service
+    evidence: dict[str, Any] = {"rule": "citizen", "service_code": service.code}
+    if claim.pictures:
+        evidence["pictures"] = [{**p, "mission_id": seen.mission_id} for p in claim.pictures]
     return Finding(
         id=finding_id(service.category, seen.id),
         category=service.category,
         kind="review",
         observation=seen,
         score=service.confidence,
-        evidence={"rule": "citizen", "service_code": service.code},
+        evidence=evidence,
     )
 
 
@@ -141,9 +158,7 @@ def _candidate(
 ) -> Ticket:
     """The ticket of an incident that deserves none yet by itself: a person will decide."""
     at = max(claim.received_at, case.last_seen)
-    ticket = ticket_for(replace(case, kind="enforce", status="new"), grids, at=at)
-    if ticket is None:
-        raise AssertionError("an incident to be enforced deserves a ticket")
+    ticket = ticket_by_hand(case, grids, CITIZEN, at)
     transaction.save_tickets([ticket])
     transaction.enqueue(announcements([(ticket, 0)]))
     return ticket

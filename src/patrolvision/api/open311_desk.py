@@ -10,6 +10,8 @@ from fastapi import Request
 from fastapi.responses import Response
 from fastapi.security import HTTPAuthorizationCredentials
 
+from patrolvision.api.citizens import Claim, take
+from patrolvision.api.intake import Layers
 from patrolvision.api.open311_forms import GeoReportError
 from patrolvision.api.open311_queries import MOST, listed
 from patrolvision.api.problems import Problem
@@ -35,6 +37,7 @@ class Desk:
         self._office = office
         folder = office.settings.open311_services
         self.services = load_services() if folder is None else load_services(folder)
+        self._layers = Layers(office)
         self._may_read = reader(office)
         self._may_write = requires_scope(office, "open311:write", "dispatcher")
 
@@ -136,8 +139,10 @@ class Desk:
             raise GeoReportError(404, "token: the report waits to be checked and has no number yet")
         return [{"service_request_id": ticket.id, "token": token}]
 
-    def receipt(self, report: CitizenReport) -> dict[str, Any]:
-        """What the sender of a report is answered."""
+    def receipt(self, claim: Claim) -> dict[str, Any]:
+        """What the sender of a report is answered, once it is kept."""
+        rules, grids = self._layers.now()
+        report = take(self._office.store, claim, rules=rules, grids=grids)
         service = self.services[report.service_code]
         if service.type == "batch":
             named: dict[str, Any] = {"token": report.id}

@@ -15,7 +15,6 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from patrolvision import __version__
-from patrolvision.api.citizens import take
 from patrolvision.api.open311_desk import Desk, answer, refused
 from patrolvision.api.open311_forms import GeoReportError, Pairs, claim_of
 from patrolvision.api.open311_queries import paging, span, states
@@ -163,7 +162,7 @@ def router(office: Office) -> APIRouter:
             claim = claim_of(
                 pairs, desk.services, office.clock(), sender=who.name, idempotency_key=key
             )
-            return [desk.receipt(take(office.store, claim))]
+            return [desk.receipt(claim)]
 
         work = desk.answered
         jurisdiction = given.get("jurisdiction_id")
