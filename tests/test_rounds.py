@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -119,3 +120,12 @@ def test_the_command_makes_a_round_and_says_what_it_did(
     assert done.summary == {"escalated": 2, "dispatched": 2, "held_back": 0}
     again = in_process(capsys, "office", "tick", "--db", url, "--dispatch")
     assert again.out == "0 escalated, 0 dispatched, 0 held back\n"
+
+
+def test_the_server_makes_its_rounds_beside_its_work(store: SqlStore) -> None:
+    (late,) = keep(store, 1, due_at=NOON + HOUR)
+    ended = time.monotonic() + 20.0
+    with rounds.background(store, SETTINGS, every_s=0.05, clock=lambda: NOON + 2 * HOUR):
+        while by_id(store)[late.id].level == 0 and time.monotonic() < ended:
+            time.sleep(0.05)
+    assert by_id(store)[late.id].level == 1

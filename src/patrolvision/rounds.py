@@ -13,7 +13,8 @@ import logging
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -164,15 +165,16 @@ def one_round(
     return replace(sent, escalated=raised)
 
 
-def keep_going(
+@contextmanager
+def background(
     store: SqlStore,
     settings: OfficeSettings,
-    stop: threading.Event,
     *,
     every_s: float = EVERY_S,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> threading.Thread:
-    """A started thread that escalates every minute until stop is set; two at once do no harm."""
+) -> Iterator[None]:
+    """Escalate every minute beside what the context does; two programs at once do no harm."""
+    stop = threading.Event()
 
     def work() -> None:
         while not stop.wait(every_s):
@@ -183,7 +185,11 @@ def keep_going(
 
     thread = threading.Thread(target=work, name="office-rounds", daemon=True)
     thread.start()
-    return thread
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def main(args: argparse.Namespace) -> int:

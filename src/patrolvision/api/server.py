@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from patrolvision import relaying, wiring
+from patrolvision import relaying, rounds, wiring
 from patrolvision.api import credentials
 from patrolvision.config import OfficeSettings, Settings, checked, load_office
 from patrolvision.errors import EXIT_OK, ConfigError, ModelError
@@ -96,7 +96,7 @@ def main(args: argparse.Namespace) -> int:
         _check_free(args.host, args.port)
         wiring.office_rules(settings)  # a wrong table is named here, not by a worker
         _offer_setup(store, settings)
-        with relaying.background(store, settings):
+        with relaying.background(store, settings), rounds.background(store, settings):
             _run(args, settings)
     finally:
         store.close()
