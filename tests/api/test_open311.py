@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -33,11 +34,11 @@ ROOT = "/open311/v2"
 class Office:
     """An app with a clock, over a store with one heap of litter that a patrol saw."""
 
-    def __init__(self, url: str, **settings: Any) -> None:
+    def __init__(self, url: str, hide: Any = None, **settings: Any) -> None:
         self.now = AT + timedelta(minutes=20)
         self.store = open_store(url)
         self.see("a", AT)
-        app = create_app(self.store, OfficeSettings(**settings), clock=lambda: self.now)
+        app = create_app(self.store, OfficeSettings(**settings), hide=hide, clock=lambda: self.now)
         self.client = TestClient(app)
         key_id, self.key, secret = new_key()
         key = ApiKey(key_id, "citizens' app", None, ("open311:write",), (), None, AT, "test")
@@ -233,6 +234,67 @@ def test_attributes_are_kept_as_their_definition_says(office: Office) -> None:
         report = report_of(connection, answer.json()[0]["token"])
     assert report is not None
     assert report.attributes == {"vehicle": "truck", "blocks": ["pavement", "fire_lane"]}
+
+
+def png(width: int = 40, height: int = 30) -> bytes:
+    import cv2
+
+    picture = np.full((height, width, 3), 200, np.uint8)
+    return bytes(cv2.imencode(".png", picture)[1])
+
+
+def with_picture(office: Office, content: bytes, name: str = "a.png") -> Any:
+    form = {"api_key": office.key, "service_code": "litter", "lat": "22.9", "long": "113.3"}
+    return office.client.post(f"{ROOT}/requests.json", data=form, files={"media": (name, content)})
+
+
+def test_a_picture_is_made_private_before_it_is_kept(tmp_path: Path) -> None:
+    hidden = []
+
+    def hide(image: Any) -> Any:
+        hidden.append(image.shape)
+        return np.zeros_like(image)
+
+    office = Office(f"sqlite:///{tmp_path / 'p.db'}", hide=hide)
+    assert with_picture(office, png()).status_code == 201
+    assert hidden == [(30, 40, 3)]
+    [incident] = [i for i in office.store.incidents() if "pictures" in i.evidence]
+    [picture] = incident.evidence["pictures"]
+    content = (tmp_path / picture["file"]).read_bytes()
+    assert hashlib.sha256(content).hexdigest() == picture["sha256"]
+    office.store.close()
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "status"),
+    [
+        (b"<svg onload='alert(1)'/>", "a.svg", 415),
+        (b"", "a.png", 415),
+        (png(20_000, 16)[:33] + b"x" * 100, "a.png", 400),
+        (png(), "../../a.png", 400),
+    ],
+)
+def test_what_is_no_picture_is_refused(
+    tmp_path: Path, content: bytes, name: str, status: int
+) -> None:
+    office = Office(f"sqlite:///{tmp_path / 'p.db'}", hide=lambda image: image)
+    answer = with_picture(office, content, name)
+    assert answer.status_code == status
+    assert answer.json()[0]["description"].startswith("media: ")
+    assert len(office.tickets()) == 1
+    office.store.close()
+
+
+def test_without_a_model_that_hides_faces_no_picture_is_taken(office: Office) -> None:
+    answer = with_picture(office, png())
+    assert (answer.status_code, len(office.tickets())) == (400, 1)
+
+
+def test_a_form_with_fields_alone_may_be_multipart_too(office: Office) -> None:
+    form = {"api_key": office.key, "service_code": "litter", "lat": "22.9", "long": "113.3"}
+    parts = {name: (None, value) for name, value in form.items()}
+    answer = office.client.post(f"{ROOT}/requests.json", files=parts)
+    assert answer.status_code == 201
 
 
 def test_another_content_type_is_refused(office: Office) -> None:

@@ -7,8 +7,8 @@ needs a key with the scope open311:write, as `api_key` or in the Authorization h
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
-from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
@@ -16,17 +16,15 @@ from fastapi.responses import Response
 
 from patrolvision import __version__
 from patrolvision.api.open311_desk import Desk, answer, refused
-from patrolvision.api.open311_forms import GeoReportError, Pairs, claim_of
+from patrolvision.api.open311_forms import GeoReportError, claim_of
+from patrolvision.api.open311_posts import MULTIPART, URLENCODED, kept_media, post_of
 from patrolvision.api.open311_queries import paging, span, states
 from patrolvision.api.security import Office
 from patrolvision.relay import georeport
 
 Form = Literal["json", "xml"]
 Text = Annotated[str | None, Query(max_length=2000)]
-MAX_FIELDS = 200
-MAX_FORM_BYTES = 200_000
 CHANGESET = f"patrolvision {__version__}"
-URLENCODED = "application/x-www-form-urlencoded"
 ANSWERS: dict[int | str, dict[str, Any]] = {
     status: {
         "description": description,
@@ -39,29 +37,28 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
         (403, "The key is missing, or may not do this"),
         (404, "Not found"),
         (413, "Too much"),
+        (415, "No picture of a kind that is taken"),
     )
 }
+FIELDS = {
+    name: {"type": "string"}
+    for name in (
+        "api_key", "jurisdiction_id", "service_code", "lat", "long", "address_string",
+        "address_id", "email", "phone", "account_id", "device_id", "first_name", "last_name",
+        "description", "media_url",
+    )
+}  # fmt: skip
+FORM = {"type": "object", "required": ["service_code", "lat", "long"], "properties": FIELDS}
+PICTURE = {"media": {"type": "string", "format": "binary", "description": "JPEG, PNG or WebP"}}
 POSTED = {
     "requestBody": {
         "required": True,
         "content": {
-            URLENCODED: {
-                "schema": {
-                    "type": "object",
-                    "required": ["service_code", "lat", "long"],
-                    "properties": {
-                        name: {"type": "string"}
-                        for name in (
-                            "api_key", "jurisdiction_id", "service_code", "lat", "long",
-                            "address_string", "address_id", "email", "phone", "account_id",
-                            "device_id", "first_name", "last_name", "description", "media_url",
-                        )
-                    },
-                }
-            }
+            URLENCODED: {"schema": FORM},
+            MULTIPART: {"schema": {**FORM, "properties": {**FIELDS, **PICTURE}}},
         },
     }
-}  # fmt: skip
+}
 
 
 def router(office: Office) -> APIRouter:
@@ -151,39 +148,20 @@ def router(office: Office) -> APIRouter:
     async def create(request: Request, form: Form) -> Response:
         """Report something: a number, or a token where a person looks at it first."""
         try:
-            pairs = await _posted(request)
+            post = await post_of(request, office.settings.upload_max_bytes)
         except GeoReportError as refusal:
             return refused(form, refusal)
-        given = dict(reversed(pairs))
+        given = dict(reversed(post.pairs))
 
         def made() -> Any:
             who = desk.writer(request, given.get("api_key"))
-            key = request.headers.get("idempotency-key")
-            claim = claim_of(
-                pairs, desk.services, office.clock(), sender=who.name, idempotency_key=key
-            )
-            return [desk.receipt(claim)]
+            key, now = request.headers.get("idempotency-key"), office.clock()
+            claim = claim_of(post.pairs, desk.services, now, sender=who.name, idempotency_key=key)
+            pictures = kept_media(office, post, now)
+            return [desk.receipt(replace(claim, pictures=pictures))]
 
         work = desk.answered
         jurisdiction = given.get("jurisdiction_id")
         return await run_in_threadpool(work, form, "service_requests", jurisdiction, made, 201)
 
     return routes
-
-
-async def _posted(request: Request) -> Pairs:
-    """The fields of a urlencoded form, in order."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != URLENCODED:
-        raise GeoReportError(400, f"Content-Type: expected {URLENCODED}, found {kind or 'none'}")
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_FORM_BYTES:
-            raise GeoReportError(413, f"the form is longer than {MAX_FORM_BYTES} bytes")
-    try:
-        text = body.decode("utf-8")
-        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
-        return [(name, value.replace("\x00", "")) for name, value in pairs]
-    except ValueError as error:
-        raise GeoReportError(400, f"the form cannot be read: {error}") from error
