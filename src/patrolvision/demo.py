@@ -7,11 +7,13 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from patrolvision import batch
+from patrolvision import batch, wiring
 from patrolvision.config import Settings, checked, default_sample_dir, load_missions
 from patrolvision.deliver import print_tickets
 from patrolvision.errors import EXIT_OK, EXIT_SOME_ITEMS_FAILED, ConfigError
@@ -20,6 +22,14 @@ from patrolvision.listing import counted
 
 REACH_M = 4.0  # of a ticket around the thing it means, beside its own stated error
 TIMEZONE = "Asia/Shanghai"
+CREWS: dict[str, dict[str, Any]] = {  # by id, as the API keeps them
+    name: {"name": words, "skills": [skill], "areas": [], "duty": "24/7"}
+    for name, words, skill in (
+        ("sweepers", "Sweepers 保洁班", "cleaning"),
+        ("wardens", "Parking wardens 停车管理班", "parking"),
+        ("firewatch", "Fire watch 消防巡查班", "fire"),
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +119,13 @@ def verdict(result: Score) -> str:
     return "\n".join(lines)
 
 
+def _equip_office(settings: Settings, samples: Path) -> None:
+    """Give `serve` over this store what an office has besides: cells, kerb rules, crews."""
+    zones, grids = samples / "zones.geojson", samples / "grids.geojson"
+    with closing(wiring.store(settings.database_url)) as store:
+        wiring.equip(store, datetime.now(UTC), zones=zones, grids=grids, crews=CREWS)
+
+
 def main(args: argparse.Namespace) -> int:
     """`patrolvision demo`: starts from an empty output folder of its own making."""
     samples = args.samples or default_sample_dir()
@@ -124,6 +141,7 @@ def main(args: argparse.Namespace) -> int:
     )
     failed: dict[str, str] = {}
     done = batch.run(settings, missions, failed, title="A street seen three times")
+    _equip_office(settings, samples)
     result = score(done["ticket_list"], planted)
     done["truth"] = {
         "planted": result.planted,

@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -515,6 +515,20 @@ def causes(settings: OfficeSettings) -> tuple[Cause, ...]:
     return load_causes(settings.tables)
 
 
+def verdicts(store: SqlStore) -> list[Verdict]:
+    """Every verdict that the office keeps, by time."""
+    from patrolvision.store.queue import place_of, verdict_page
+
+    found: list[Verdict] = []
+    with store.engine.connect() as connection:
+        while True:
+            after = place_of(found[-1]) if found else None
+            page = verdict_page(connection, 1000, after=after)
+            found += page
+            if len(page) < 1000:
+                return found
+
+
 def office_rules(settings: OfficeSettings) -> Rules:
     """What the office's tables say, as far as moving a ticket needs it."""
     from patrolvision.desk import Rules
@@ -569,6 +583,19 @@ def stored_rulebook(store: SqlStore, timezone: str) -> Rulebook:
     for problem in problems:
         log.warning("%s", problem)
     return Rulebook(zones, registered=known)
+
+
+def equip(
+    store: SqlStore, at: datetime, *, zones: Path, grids: Path, crews: Mapping[str, dict[str, Any]]
+) -> None:
+    """Give an office its layers and crews, as its admin would over the API; again is no change."""
+    from patrolvision.store.areas import save_area
+    from patrolvision.store.crews import save_crew
+
+    save_area(store.engine, "zones", zones.read_text(encoding="utf-8"), "patrolvision", at)
+    save_area(store.engine, "grids", grids.read_text(encoding="utf-8"), "patrolvision", at)
+    for crew_id, content in crews.items():
+        save_crew(store.engine, crew_id, content, "patrolvision", at, is_new=True)
 
 
 def executor(settings: Settings) -> Executor:
