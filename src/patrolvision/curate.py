@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from patrolvision import wiring
-from patrolvision.config import Settings, checked
+from patrolvision.config import OfficeSettings, Settings, checked
 from patrolvision.errors import EXIT_CALL_IS_WRONG, EXIT_OK, EXIT_SOME_ITEMS_FAILED, ConfigError
 from patrolvision.training import building, dataset, review_set, reviews, tasks
 from patrolvision.training.files import copy_whole, write_whole
@@ -136,7 +136,8 @@ def _judged_examples(
     store = wiring.store(args.db, create=False)
     try:
         incidents = {incident.id: incident for incident in store.incidents()}
-        said = list(reviews.reviews_of(store.tickets()))
+        kept = reviews.reviews_of_verdicts(wiring.verdicts(store))
+        said = reviews.last_words([*reviews.reviews_of(store.tickets()), *kept])
         wanted = {o for r in said if r.incident_id in incidents
                   for o in incidents[r.incident_id].observation_ids}  # fmt: skip
         observations = {o.id: o for o in store.observations() if o.id in wanted}
@@ -147,7 +148,9 @@ def _judged_examples(
         if not args.db.startswith("sqlite:///"):
             raise ConfigError("--evidence: name the folder that the pictures' paths start from")
         root = Path(args.db.removeprefix("sqlite:///")).parent
-    return reviews.examples_of(said, incidents, observations, release.thresholds, root)
+    causes = wiring.causes(OfficeSettings())
+    declined = {(cause.category, cause.code) for cause in causes if not cause.false_alarm}
+    return reviews.examples_of(said, incidents, observations, release.thresholds, root, declined)
 
 
 def _model_values(args: argparse.Namespace) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from patrolvision.types import (
     Mission,
     ModelRelease,
     Pose,
+    Verdict,
 )
 
 log = logging.getLogger(__name__)
@@ -551,8 +552,10 @@ def hiding(settings: Settings) -> Callable[[Image], Image]:
         with lock:
             if not opened:
                 opened.append(detector(settings, unsure_share=UNSURE_SHARE))
-            [found] = opened[0].detect([image])
-        return private(image, found, chosen.classes)
+            looks = opened[0].detect([image])[0], _second_look(settings, image)
+        for found in looks:
+            image = private(image, found, chosen.classes, settings.face_model)
+        return image
 
     return hidden
 

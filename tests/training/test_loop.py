@@ -67,7 +67,7 @@ def test_the_loop_from_reviews_to_rollback(
 
     # What people said of tickets, as a data set of its own version.
     judged = [Judged(box=(150 + k, 120, 250 + k, 220)) for k in range(16)]
-    judged += [Judged("reject", "nothing_there", 0.8, box=(20, 20, 60, 60)) for _ in range(2)]
+    judged += [Judged("reject", "not_there", 0.8, box=(20, 20, 60, 60)) for _ in range(2)]
     url = write_office(tmp_path / "office", judged)
     call = ("dataset", "from-reviews", "--db", url, "--out", str(tmp_path / "said"))
     assert answer(capsys, *call, *here)[1]["pictures"] == 18

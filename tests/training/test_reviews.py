@@ -25,9 +25,7 @@ def _reviewed(tmp_path: Path, judged: list[Judged], *more: str) -> tuple[int, Pa
 
 
 def test_confirmed_boxes_and_false_ones_become_a_set_that_builds(tmp_path: Path) -> None:
-    judged = [Judged() for _ in range(6)] + [
-        Judged("reject", "nothing_there", 0.9) for _ in range(6)
-    ]
+    judged = [Judged() for _ in range(6)] + [Judged("reject", "not_there", 0.9) for _ in range(6)]
     code, out = _reviewed(tmp_path, judged)
     assert code == 0
     made = dataset.draft(out / "manifest.toml")
@@ -55,7 +53,7 @@ def test_the_hardest_come_first_and_a_limit_keeps_them(tmp_path: Path) -> None:
     judged = [
         Judged(confidence=0.95),  # a sure thing: nothing new
         Judged(confidence=0.41),  # a close call at the threshold of 0.40
-        Judged("reject", "nothing_there", 0.92),  # surely wrong
+        Judged("reject", "not_there", 0.92),  # surely wrong
     ]
     code, out = _reviewed(tmp_path, judged, "--limit", "2", "--json")
     assert code == 0
@@ -71,10 +69,10 @@ def test_a_verdict_on_the_rule_is_not_taught_to_the_detector(
     judged = [
         Judged(),
         Judged("reject", "duplicate"),
-        Judged("reject", "permit", category="illegal_parking", class_name="car"),
+        Judged("reject", "loading", category="illegal_parking", class_name="car"),
         Judged("", ""),  # nobody judged it
         Judged("reject", "merged", actor="patrolvision"),  # the program's own doing
-        Judged("reject", "nothing_there", has_picture=False),
+        Judged("reject", "not_there", has_picture=False),
     ]
     code, out = _reviewed(tmp_path, judged, "--json")
     told = capsys.readouterr()
@@ -95,7 +93,7 @@ def test_the_last_word_counts(tmp_path: Path) -> None:
 
     from .judged_store import NOON, _made
 
-    ticket = _made(tmp_path, 0, Judged("reject", "nothing_there"))[2]
+    ticket = _made(tmp_path, 0, Judged("reject", "not_there"))[2]
     later = NOON + timedelta(days=1)
     events = (
         TicketEvent(later, "reported", "wang", "look again", "reopen"),
@@ -110,7 +108,7 @@ def test_the_last_word_counts(tmp_path: Path) -> None:
 
 def test_one_place_stays_on_one_side_whatever_was_said_of_it(tmp_path: Path) -> None:
     judged = [
-        Judged("reject" if k % 2 else "confirm", "nothing_there", mission=f"m{k // 4}")
+        Judged("reject" if k % 2 else "confirm", "not_there", mission=f"m{k // 4}")
         for k in range(24)
     ]
     _, out = _reviewed(tmp_path, judged)

@@ -8,27 +8,24 @@ the thing, so they teach what was judged and nothing of what lies beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from patrolvision.types import Incident, Observation, Sight, Ticket, TicketEvent
+from patrolvision.types import Incident, Observation, Sight, Ticket, TicketEvent, Verdict
 
 Said = Literal["confirmed", "false"]
 AUTOMATIC = "patrolvision"  # the actor of what nobody did by hand
 CONFIRMING = frozenset({"confirm", "file"})
-# Causes that speak of the rule, the place or the office; the thing itself was seen rightly.
+# Causes of the office's table that speak of the rule, the place or the office.
 NOT_OF_THE_PICTURE = frozenset(
-    {"duplicate", "permitted", "allowed", "exempt", "gone", "solved", "already_solved", "removed",
-     "not_ours", "wrong_place", "out_of_area", "wrong_zone", "legal"}
-)  # fmt: skip
+    {"duplicate", "not_ours", "solved_itself", "wrong_place", "allowed", "allowed_fire"}
+)
 # Categories whose thing is no fault in itself: a car parked rightly is still a car.
 ONLY_WHERE_PLACED = frozenset({"illegal_parking"})
-OF_THE_PICTURE = frozenset(
-    {"nothing_there", "other_thing", "no_vehicle", "false_alarm", "wrong_class"}
-)
+OF_THE_PICTURE = frozenset({"not_there", "wrong_class", "reflection_or_shadow"})
 NEAR = 0.3  # confidence this far from the threshold is no longer a close call
 
 
@@ -88,6 +85,29 @@ def reviews_of(tickets: Iterable[Ticket]) -> Iterator[Review]:
         yield Review(ticket.id, ticket.incident_id, said, cause, last.at, last.actor)
 
 
+def reviews_of_verdicts(verdicts: Iterable[Verdict]) -> Iterator[Review]:
+    """The verdicts that the office's store keeps, those on what never became a ticket included."""
+    for verdict in verdicts:
+        yield Review(
+            ticket_id=verdict.ticket_id or verdict.incident_id,
+            incident_id=verdict.incident_id,
+            said=verdict.verdict,
+            cause=verdict.cause or "",
+            at=verdict.at,
+            actor=verdict.actor,
+        )
+
+
+def last_words(reviews: Iterable[Review]) -> list[Review]:
+    """Of each incident the last review, by incident."""
+    last: dict[str, Review] = {}
+    for review in reviews:
+        known = last.get(review.incident_id)
+        if known is None or review.at >= known.at:
+            last[review.incident_id] = review
+    return [last[incident_id] for incident_id in sorted(last)]
+
+
 def _is_word(event: TicketEvent) -> bool:
     if event.actor == AUTOMATIC:
         return False
@@ -102,11 +122,17 @@ def _rejects(event: TicketEvent) -> bool:
     return event.action == "reject" or (not event.action and event.state == "rejected")
 
 
-def why_unused(review: Review, category: str) -> str | None:
-    """Why a verdict says nothing of the picture; None if it does."""
+def why_unused(
+    review: Review, category: str, declined: Collection[tuple[str, str]] = ()
+) -> str | None:
+    """Why a verdict says nothing of the picture; None if it does.
+
+    declined are the office's causes, (category or "*", code), that call no detection wrong.
+    """
     if review.said == "confirmed":
         return None
-    if review.cause in NOT_OF_THE_PICTURE:
+    is_declined = bool({("*", review.cause), (category, review.cause)} & set(declined))
+    if is_declined or review.cause in NOT_OF_THE_PICTURE:
         return f"the cause {review.cause!r} is not about what the picture shows"
     if category in ONLY_WHERE_PLACED and review.cause not in OF_THE_PICTURE:
         return f"a false {category} says that the rule was wrong, not that nothing stood there"
@@ -119,6 +145,7 @@ def examples_of(
     observations: Mapping[str, Observation],
     thresholds: Mapping[str, float],
     root: Path,
+    declined: Collection[tuple[str, str]] = (),
 ) -> tuple[list[Example], list[Unused]]:
     """What the verdicts teach, the hardest first, and the verdicts that teach nothing.
 
@@ -132,7 +159,7 @@ def examples_of(
         if incident is None:
             unused.append(Unused(review.ticket_id, "its incident is not in the store"))
             continue
-        why = why_unused(review, incident.category)
+        why = why_unused(review, incident.category, declined)
         found = None if why else _example(review, incident, observations, thresholds, root)
         if isinstance(found, Example):
             examples.append(found)
