@@ -13,7 +13,10 @@ import pytest
 from patrolvision.geo.geodesy import offset
 from patrolvision.pipeline import Judged, Settled, settle
 from patrolvision.rules.rulebook import Rulebook
+from patrolvision.store import evidence_log
+from patrolvision.store.engine import reading
 from patrolvision.store.sql_store import SqlStore, open_store
+from patrolvision.tickets import Act, done
 from patrolvision.types import GeoPoint, Observation
 
 AT = datetime(2026, 5, 4, 0, 0, tzinfo=UTC)
@@ -73,3 +76,56 @@ def test_an_incident_of_two_passes_keeps_the_other_pass(store: SqlStore) -> None
     run(store, "n", replace(heap("n-1", "n"), first_seen=AT, last_seen=AT))
     run(store, "n")
     assert [ids for _, ids in standing(store)] == [("m-1",)]
+
+
+def test_a_ticket_that_an_analysis_withdrew_comes_back_when_another_confirms_it(
+    store: SqlStore,
+) -> None:
+    run(store, "m", heap("m-1", "m"))
+    run(store, "m")
+    [rejected] = store.tickets()
+    assert rejected.state == "rejected"
+    run(store, "m", heap("m-1", "m"))
+    [ticket] = store.tickets()
+    assert ticket.id == rejected.id
+    assert ticket.state == "reported"
+    assert [e.action for e in ticket.history] == ["raise", "reject", "reopen"]
+    before = store.digest()
+    run(store, "m", heap("m-1", "m"))
+    assert store.digest() == before
+
+
+def test_a_ticket_that_a_person_rejected_stays_so(store: SqlStore) -> None:
+    run(store, "m", heap("m-1", "m"))
+    [ticket] = store.tickets()
+    at = AT + timedelta(hours=1)
+    with store.transaction() as transaction:
+        rejected = done(ticket, Act("reject", "rita", at, "reviewer", cause="leaves"))
+        transaction.save_tickets([rejected])
+    run(store, "m")
+    run(store, "m", heap("m-1", "m"))
+    assert [t.state for t in store.tickets()] == ["rejected"]
+
+
+def test_what_is_settled_tells_the_outbox_once(store: SqlStore) -> None:
+    for _ in range(2):
+        run(store, "m", heap("m-1", "m"))
+    run(store, "m")
+    [ticket] = store.tickets()
+    told = [(m.id, m.topic) for m in store.messages()]
+    assert told == [(f"{ticket.id}:0", "ticket.raised"), (f"{ticket.id}:1", "ticket.moved")]
+
+
+def test_the_pictures_of_what_is_settled_enter_the_evidence_log_once(store: SqlStore) -> None:
+    seen = heap("m-1", "m")
+    picture = {"sha256": "ab" * 32, "captured_at": AT.isoformat(), "view": "wide"}
+    [finding] = Rulebook().findings([seen])
+    shown = replace(finding, evidence={**finding.evidence, "pictures": [picture]})
+    for _ in range(2):
+        with store.transaction() as transaction:
+            settle(transaction, Judged((seen,), (shown,)), mission_id="m")
+    with reading(store.engine) as connection:
+        lines = list(evidence_log.lines(connection))
+    assert [(line["sha256"], line["what"], line["subject"]) for line in lines] == [
+        ("ab" * 32, "kept", "m-1")
+    ]
