@@ -64,11 +64,12 @@ async function show() {
     return;
   }
   const mine = (turn += 1);
-  const view = await (officeSettings().may_read && !setup ? VIEWS[wanted.name] : GATE).load();
+  const isOpen = officeSettings().may_read && !setup;
+  const view = await (isOpen ? VIEWS[wanted.name] : GATE).load();
   if (mine !== turn) return;
   current?.close?.();
   current = { name: wanted.name };
-  main.className = `view-${wanted.name}`;
+  main.className = `view-${isOpen ? wanted.name : "gate"}`;
   put(main);
   Object.assign(current, view.open(main, wanted));
   drawBar();

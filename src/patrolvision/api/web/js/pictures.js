@@ -27,9 +27,17 @@ export function enlarge(pictures, k = 0) {
   dialog.showModal();
 }
 
+/** The moment that is seen best first, as a whole and close; then the others, results at the end. */
+function inOrder(pictures) {
+  const close = pictures.find((p) => p.kind === "close");
+  const weight = (p) => (p.kind === "after" ? 3 : p === close ? 1 : close && p.at === close.at ? 0 : 2);
+  return [...pictures].sort((a, b) => weight(a) - weight(b));
+}
+
 /** One large picture and the others small; the large one opens at full size. */
-export function gallery(pictures) {
-  if (!pictures?.length) return el("p", { class: "no-picture soft small" }, t("pictures.none"));
+export function gallery(given) {
+  if (!given?.length) return el("p", { class: "no-picture soft small" }, t("pictures.none"));
+  const pictures = inOrder(given);
   let at = 0;
   const image = el("img", {});
   const words = el("figcaption", {});
@@ -71,6 +79,6 @@ export function pairOf(ticket) {
   const [was, is] = [byId(ticket.proposal?.before), byId(ticket.proposal?.after)];
   if (was && is) return [was, is];
   const after = ticket.pictures?.filter((p) => p.kind === "after").at(-1);
-  const before = ["before", "wide", "last", "first", "close"].map((kind) => ticket.pictures?.find((p) => p.kind === kind)).find(Boolean);
+  const before = ticket.pictures && inOrder(ticket.pictures).find((p) => p.kind !== "after");
   return after && before ? [before, after] : null;
 }
