@@ -14,15 +14,13 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from helpers.office_people import fresh_store, key
 from patrolvision.api.app import create_app
-from patrolvision.api.credentials import new_key
 from patrolvision.config import OfficeSettings
 from patrolvision.pipeline import Judged, settle
 from patrolvision.rules.rulebook import Rulebook
-from patrolvision.store.accounts import ApiKey, SqlAccounts
 from patrolvision.store.citizens import contact_of
 from patrolvision.store.engine import reading
-from patrolvision.store.sql_store import open_store
 from patrolvision.types import GeoPoint, Observation, Ticket
 
 AT = datetime(2026, 5, 4, 0, 0, tzinfo=UTC)
@@ -34,15 +32,13 @@ ROOT = "/open311/v2"
 class Office:
     """An app with a clock, over a store with one heap of litter that a patrol saw."""
 
-    def __init__(self, url: str, hide: Any = None, **settings: Any) -> None:
+    def __init__(self, folder: Path, hide: Any = None, **settings: Any) -> None:
         self.now = AT + timedelta(minutes=20)
-        self.store = open_store(url)
+        self.store = fresh_store(folder)
         self.see("a", AT)
         app = create_app(self.store, OfficeSettings(**settings), hide=hide, clock=lambda: self.now)
         self.client = TestClient(app)
-        key_id, self.key, secret = new_key()
-        key = ApiKey(key_id, "citizens' app", None, ("open311:write",), (), None, AT, "test")
-        SqlAccounts(self.store.engine).add_key(key, secret)
+        self.key = key(self.store, "open311:write")
 
     def see(self, name: str, at: datetime, north_m: float = 0.0, sigma_m: float = 1.0) -> None:
         place = GeoPoint(LAT + north_m * METRE_NORTH_DEG, LON, np.eye(2) * sigma_m**2)
@@ -69,8 +65,18 @@ class Office:
 
 @pytest.fixture
 def office(tmp_path: Path) -> Iterator[Office]:
-    office = Office(f"sqlite:///{tmp_path / 'p.db'}")
+    office = Office(tmp_path)
     yield office
+    office.store.close()
+
+
+@pytest.fixture(scope="module")
+def quiet_office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """For tests that change nothing."""
+    folder = tmp_path_factory.mktemp("quiet")
+    office = Office(folder, lambda image: image, open311_jurisdiction="city.example")
+    yield office
+    assert len(office.tickets()) == 1
     office.store.close()
 
 
@@ -181,8 +187,8 @@ def test_of_the_reporter_only_what_an_answer_needs_is_kept(office: Office) -> No
 
 
 def test_without_a_key_nothing_is_created(office: Office) -> None:
-    for key in ("", "pvk_000000000000_" + "x" * 43):
-        answer = office.post("xml", api_key=key)
+    for wrong in ("", "pvk_000000000000_" + "x" * 43):
+        answer = office.post("xml", api_key=wrong)
         assert answer.status_code == 403
         root = xml(answer)
         assert (root.tag, root[0].tag, root[0].findtext("code")) == ("errors", "error", "403")
@@ -208,14 +214,12 @@ def test_without_a_key_nothing_is_created(office: Office) -> None:
     ],
 )
 def test_a_form_that_is_wrong_is_refused_by_name(
-    tmp_path: Path, fields: dict[str, str], status: int, named: str
+    quiet_office: Office, fields: dict[str, str], status: int, named: str
 ) -> None:
-    office = Office(f"sqlite:///{tmp_path / 'p.db'}", open311_jurisdiction="city.example")
-    answer = office.post(**fields)
+    answer = quiet_office.post(**fields)
     assert answer.status_code == status
     assert all(error["code"] == status for error in answer.json())
     assert any(named in error["description"] for error in answer.json())
-    office.store.close()
 
 
 def test_attributes_are_kept_as_their_definition_says(office: Office) -> None:
@@ -255,7 +259,7 @@ def test_a_picture_is_made_private_before_it_is_kept(tmp_path: Path) -> None:
         hidden.append(image.shape)
         return np.zeros_like(image)
 
-    office = Office(f"sqlite:///{tmp_path / 'p.db'}", hide=hide)
+    office = Office(tmp_path, hide=hide)
     assert with_picture(office, png()).status_code == 201
     assert hidden == [(30, 40, 3)]
     [incident] = [i for i in office.store.incidents() if "pictures" in i.evidence]
@@ -275,14 +279,11 @@ def test_a_picture_is_made_private_before_it_is_kept(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_picture_is_refused(
-    tmp_path: Path, content: bytes, name: str, status: int
+    quiet_office: Office, content: bytes, name: str, status: int
 ) -> None:
-    office = Office(f"sqlite:///{tmp_path / 'p.db'}", hide=lambda image: image)
-    answer = with_picture(office, content, name)
+    answer = with_picture(quiet_office, content, name)
     assert answer.status_code == status
     assert answer.json()[0]["description"].startswith("media: ")
-    assert len(office.tickets()) == 1
-    office.store.close()
 
 
 def test_without_a_model_that_hides_faces_no_picture_is_taken(office: Office) -> None:
@@ -346,10 +347,10 @@ def test_what_xml_cannot_hold_is_replaced(office: Office) -> None:
     assert request.findtext("request/description") == "a\ufffd<b>&c\ud7ff"
 
 
-def test_discovery_names_the_endpoint_in_both_forms(office: Office) -> None:
-    found = office.client.get("/open311/discovery.json").json()
+def test_discovery_names_the_endpoint_in_both_forms(quiet_office: Office) -> None:
+    found = quiet_office.client.get("/open311/discovery.json").json()
     assert found["endpoints"][0]["url"] == "http://testserver/open311/v2"
-    root = xml(office.client.get("/open311/discovery.xml"))
+    root = xml(quiet_office.client.get("/open311/discovery.xml"))
     assert root.findtext("endpoints/endpoint/specification") == (
         "http://wiki.open311.org/GeoReport_v2"
     )
@@ -397,20 +398,20 @@ def test_a_list_is_filtered_by_status_service_and_time(office: Office) -> None:
         {"page_size": "1001"},
     ],
 )
-def test_a_question_that_is_wrong_is_refused(office: Office, query: dict[str, str]) -> None:
-    answer = office.get("requests.json", **query)
+def test_a_question_that_is_wrong_is_refused(quiet_office: Office, query: dict[str, str]) -> None:
+    answer = quiet_office.get("requests.json", **query)
     assert answer.status_code == 400
     assert list(answer.json()[0]) == ["code", "description"]
 
 
 def test_lists_are_for_readers_unless_published(tmp_path: Path) -> None:
-    shut = Office(f"sqlite:///{tmp_path / 'a.db'}", open_reading=False)
+    shut = Office(tmp_path, open_reading=False)
     assert shut.get("requests.json").status_code == 403
     assert shut.get("services.json").status_code == 200
     [ticket] = shut.tickets()
     assert shut.get(f"requests/{ticket.id}.json").status_code == 200, "who knows the number"
     shut.store.close()
-    public = Office(f"sqlite:///{tmp_path / 'b.db'}", open_reading=False, open311_public=True)
+    public = Office(tmp_path, open_reading=False, open311_public=True)
     assert public.get("requests.json").status_code == 200
     public.store.close()
 

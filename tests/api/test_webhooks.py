@@ -12,13 +12,12 @@ import pytest
 from fastapi.testclient import TestClient
 
 from helpers.listening import listening
+from helpers.office_people import fresh_store, key
 from patrolvision.api.app import create_app
-from patrolvision.api.credentials import new_key
 from patrolvision.config import NeighboursFile, OfficeSettings
 from patrolvision.neighbours import Neighbours
 from patrolvision.relay.webhook import signature
-from patrolvision.store.accounts import ApiKey, SqlAccounts
-from patrolvision.store.sql_store import SqlStore, open_store
+from patrolvision.store.sql_store import SqlStore
 from patrolvision.types import OutboxMessage
 
 AT = datetime(2026, 5, 4, tzinfo=UTC)
@@ -26,17 +25,22 @@ AT = datetime(2026, 5, 4, tzinfo=UTC)
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SqlStore]:
-    store = open_store(f"sqlite:///{tmp_path / 'p.db'}")
+    store = fresh_store(tmp_path)
     yield store
     store.close()
 
 
 def client(store: SqlStore, role: str | None = "admin", **settings: Any) -> TestClient:
     app = create_app(store, OfficeSettings(**settings), clock=lambda: AT)
-    key_id, key, secret = new_key()
-    api_key = ApiKey(key_id, "test", role, (), (), None, AT, "test")
-    SqlAccounts(store.engine).add_key(api_key, secret)
-    return TestClient(app, headers={"Authorization": f"Bearer {key}"})
+    return TestClient(app, headers={"Authorization": f"Bearer {key(store, role=role)}"})
+
+
+@pytest.fixture(scope="module")
+def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """For requests that change nothing."""
+    store = fresh_store(tmp_path_factory.mktemp("office"))
+    yield client(store)
+    store.close()
 
 
 def put(store: SqlStore, *names: str) -> None:
@@ -98,8 +102,8 @@ def test_a_secret_is_shown_once(store: SqlStore) -> None:
         "",
     ],
 )
-def test_an_address_in_our_own_network_or_none_is_refused(store: SqlStore, url: str) -> None:
-    answer = client(store).post("/api/v1/webhooks", json={"url": url})
+def test_an_address_in_our_own_network_or_none_is_refused(admin: TestClient, url: str) -> None:
+    answer = admin.post("/api/v1/webhooks", json={"url": url})
     assert answer.status_code == 422
     assert "url" in answer.json()["detail"]
 

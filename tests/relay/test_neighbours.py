@@ -20,7 +20,7 @@ import uvicorn
 
 from helpers.command_line import in_process
 from helpers.listening import Listener, Request, listening
-from helpers.office_people import key
+from helpers.office_people import fresh_store, key
 from patrolvision import neighbours as wired
 from patrolvision.api.app import create_app
 from patrolvision.api.citizens import Claim, take
@@ -53,7 +53,7 @@ class Clock:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SqlStore]:
-    store = open_store(f"sqlite:///{tmp_path / 'p.db'}")
+    store = fresh_store(tmp_path)
     yield store
     store.close()
 

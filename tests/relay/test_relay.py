@@ -15,13 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.listening import Listener, Request, listening
+from helpers.office_people import fresh_store
 from patrolvision.errors import DeliveryError
 from patrolvision.relay.backoff import Backoff, delay_s
 from patrolvision.relay.http import HttpLimits
 from patrolvision.relay.loop import Relay, RelayRound
 from patrolvision.relay.plan import is_urgent, subject_of
 from patrolvision.relay.webhook import WebhookSink, new_secret, signature
-from patrolvision.store import SqlStore, open_store
+from patrolvision.store import SqlStore
 from patrolvision.store.outbox import SqlOutbox
 from patrolvision.types import Delivery, NoticePolicy, OutboxMessage
 
@@ -48,7 +49,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SqlStore]:
-    store = open_store(f"sqlite:///{tmp_path / 'p.db'}")
+    store = fresh_store(tmp_path)
     yield store
     store.close()
 

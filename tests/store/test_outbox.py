@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import delete
 
 from helpers.databases import empty_schema
+from helpers.office_people import fresh_store
 from patrolvision.errors import CallError
 from patrolvision.store import SqlStore, open_store, schema
 from patrolvision.store.engine import writing
@@ -37,7 +38,7 @@ def postgres_store(postgres_url: str) -> Iterator[SqlStore]:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
     if request.param == "sqlite":
-        store = open_store(f"sqlite:///{tmp_path / 'p.db'}")
+        store = fresh_store(tmp_path)
         yield store
         store.close()
         return
