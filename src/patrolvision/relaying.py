@@ -72,6 +72,9 @@ def relay_until(stop: threading.Event, neighbours: Neighbours, pause_s: float = 
         except PatrolVisionError as error:
             log.error("the relay could not work: %s", error)
             done = None
+        except Exception:
+            log.exception("the relay stumbled; it goes on")
+            done = None
         if done is None or not done.delivered:
             stop.wait(pause_s)
 

@@ -20,7 +20,7 @@ from patrolvision.errors import DeliveryError
 from patrolvision.relay.backoff import Backoff, delay_s
 from patrolvision.relay.http import HttpLimits
 from patrolvision.relay.loop import Relay, RelayRound
-from patrolvision.relay.plan import is_urgent, subject_of
+from patrolvision.relay.plan import is_urgent, plan_for, subject_of
 from patrolvision.relay.webhook import WebhookSink, new_secret, signature
 from patrolvision.store import SqlStore
 from patrolvision.store.outbox import SqlOutbox
@@ -216,3 +216,40 @@ def test_a_private_address_is_refused_unless_the_settings_allow_it(clock: Clock)
     sink = WebhookSink("webhook:w", "http://127.0.0.1:9/", SECRET, clock)
     with pytest.raises(DeliveryError, match="private network"):
         sink.deliver(Delivery("webhook:w", "m", (OutboxMessage("m", "t", {}),), 1, "lease"))
+
+
+class Stumbling:
+    """A sink with a mistake in it."""
+
+    name, policy = "stumbling", NoticePolicy()
+
+    def wants(self, message: OutboxMessage) -> bool:
+        return True
+
+    def deliver(self, delivery: Delivery) -> None:
+        if delivery.key.startswith("a"):
+            raise KeyError("history")
+
+
+def test_a_sink_that_stumbles_over_a_message_goes_on_with_the_others(
+    store: SqlStore, relay: Relay, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(store, "a-1", "b-1")
+    assert relay.round([Stumbling()]) == RelayRound(routed=2, delivered=1, failed=1)
+    [waiting] = SqlOutbox(store.engine).listed(state="waiting")
+    assert waiting["last_error"] == "stumbling: KeyError: 'history'"
+    assert "the sink failed" in caplog.text
+
+
+def test_a_message_that_nobody_survives_is_given_up(
+    store: SqlStore, relay: Relay, clock: Clock, neighbour: Listener
+) -> None:
+    put(store, "a-1")
+    sink = hook(neighbour, clock)
+    outbox = SqlOutbox(store.engine)
+    outbox.route(plan_for([sink]), clock())
+    for _ in range(relay.backoff.max_attempts):  # each worker claims it and dies
+        assert outbox.claim(sink.name, clock(), relay.lease_s) is not None
+        clock.pass_s(relay.lease_s)
+    assert relay.round([sink]) == RelayRound(failed=1, dead=1)
+    assert neighbour.requests == []

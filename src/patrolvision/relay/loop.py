@@ -76,16 +76,30 @@ class Relay:
             delivery = self.outbox.claim(sink.name, self.clock(), self.lease_s, sink.policy)
             if delivery is None:
                 break
-            try:
-                sink.deliver(delivery)
-            except DeliveryError as error:
-                total += self._not_taken(delivery, error)
-                if error.is_down:
-                    break
-            else:
+            error = self._error_of(sink, delivery)
+            if error is None:
                 self.outbox.done(delivery, self.clock())
                 total += RelayRound(delivered=len(delivery.messages))
+                continue
+            total += self._not_taken(delivery, error)
+            if error.is_down:
+                break
         return total
+
+    def _error_of(self, sink: Sink, delivery: Delivery) -> DeliveryError | None:
+        """Why the sink did not take it; None if it did."""
+        if delivery.attempts > self.backoff.max_attempts:
+            # Claimed so often and never settled: whoever sends it dies of it.
+            return DeliveryError(f"{sink.name}: no try came to an end", is_final=True)
+        try:
+            sink.deliver(delivery)
+        except DeliveryError as error:
+            return error
+        except Exception as error:
+            # A sink is a door to somebody else: what it stumbles over holds up nobody but itself.
+            log.exception("%s to %s: the sink failed", delivery.key, sink.name)
+            return DeliveryError(f"{sink.name}: {type(error).__name__}: {error}")
+        return None
 
     def _not_taken(self, delivery: Delivery, error: DeliveryError) -> RelayRound:
         now, attempts = self.clock(), delivery.attempts

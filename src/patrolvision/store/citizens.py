@@ -116,7 +116,7 @@ def requested(
         select(table)
         .where(table.c.opened_at >= since, table.c.opened_at <= until)
         .where(table.c.category.in_(categories), table.c.state.in_(states))
-        .order_by(table.c.opened_at.desc(), table.c.id)
+        .order_by(table.c.opened_at.desc(), table.c.id.desc())
         .limit(limit)
         .offset(offset)
     )
