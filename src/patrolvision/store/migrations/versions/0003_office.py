@@ -44,6 +44,9 @@ def upgrade() -> None:
         "INSERT INTO ticket_events (ticket_id, position, at, state, actor, note, action, data) "
         "SELECT ticket_id, position, at, state, actor, note, '', '{}' FROM ticket_events_kept"
     )
+    if op.get_bind().dialect.name == "postgresql":
+        # What is deferred to the end of the transaction would keep later steps from altering them.
+        op.execute("SET CONSTRAINTS ALL IMMEDIATE")
     op.drop_table("ticket_events_kept")
     op.drop_table("tickets_kept")
     _create_people()
