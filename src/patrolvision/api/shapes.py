@@ -6,7 +6,7 @@ A page of tickets is built a hundred times a second; tests hold these against re
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -31,8 +31,8 @@ def _covariance(row: Stored) -> list[list[float]]:
     return [[ee, en], [en, nn]]
 
 
-def ticket(row: Stored, events: Iterable[Stored], incident: Stored | None) -> Json:
-    """A ticket of its row, its history in order and the row of its incident."""
+def ticket(row: Stored, events: Sequence[Json], incident: Stored | None) -> Json:
+    """A ticket of its row, its history in order as it is told, and the row of its incident."""
     return {
         "ticket_id": row["id"],
         "number": row["number"],
@@ -55,19 +55,7 @@ def ticket(row: Stored, events: Iterable[Stored], incident: Stored | None) -> Js
         "merged_into": row["merged_into"],
         "version": row["version"],
         "incident": None if incident is None else brief(incident),
-        "history": [event(one) for one in events],
-    }
-
-
-def event(row: Stored) -> Json:
-    """One line of a history."""
-    return {
-        "at": iso(row["at"]),
-        "state": row["state"],
-        "actor": row["actor"],
-        "note": row["note"],
-        "action": row["action"],
-        "data": row["data"],
+        "history": events,
     }
 
 
@@ -149,11 +137,3 @@ def look(row: Stored) -> Json:
         "polygon": [[lon, lat] for lat, lon in row["polygon"]],
         "detection_probability": row["detection_probability"],
     }
-
-
-def by_key(rows: Sequence[Stored], key: str) -> dict[str, list[Mapping[Any, Any]]]:
-    """The rows that share a value, under it."""
-    found: dict[str, list[Mapping[Any, Any]]] = {}
-    for row in rows:
-        found.setdefault(row[key], []).append(row)
-    return found

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Table, select
+import orjson
+from sqlalchemy import BigInteger, Connection, Table, Text, bindparam, select, type_coerce
 
 from patrolvision.store import rows, sql
 from patrolvision.store.schema import (
+    EPOCH,
+    CanonicalJson,
+    Instant,
     findings,
     incidents,
     looks,
@@ -25,41 +30,92 @@ BRIEF = (
     "id", "status", "kind", "class_name", "score", "cov_ee_m2", "cov_en_m2", "cov_nn_m2",
     "first_seen", "last_seen", "removed_at", "zone_id", "observation_ids",
 )  # fmt: skip
+EVENT = ("ticket_id", "at", "state", "actor", "note", "action", "data")
+Record = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class TicketRows:
-    """A ticket's row, the rows of its history in order, and the row of its incident."""
+    """A ticket's row, its history in order as JSON objects, and the row of its incident (BRIEF)."""
 
     ticket: rows.Stored
-    events: Sequence[rows.Stored] = field(default_factory=list)
+    events: Sequence[Record] = field(default_factory=list)
     incident: rows.Stored | None = None
 
 
+class _Columns:
+    """Columns that are read as the database keeps them and turned into values here.
+
+    Some twenty thousand values make a page of a hundred tickets; this takes a third of the time of
+    the library's own rows.
+    """
+
+    def __init__(self, table: Table, names: Sequence[str]) -> None:
+        self.raw = [_raw(table.c[name]) for name in names]
+        self._names = tuple(names)
+        kinds = [type(table.c[name].type) for name in names]
+        self._instants = [n for n, k in zip(names, kinds, strict=True) if k is Instant]
+        self._json = [n for n, k in zip(names, kinds, strict=True) if k is CanonicalJson]
+
+    def row(self, values: Sequence[Any]) -> dict[str, Any]:
+        """The values of one row by name."""
+        found = dict(zip(self._names, values, strict=True))
+        for name in self._instants:
+            if (at := found[name]) is not None:
+                found[name] = EPOCH + timedelta(microseconds=at)
+        for name in self._json:
+            if (text := found[name]) is not None:
+                found[name] = {} if text == "{}" else orjson.loads(text)
+        return found
+
+
+def _raw(column: Any) -> Any:
+    kind = {Instant: BigInteger, CanonicalJson: Text}.get(type(column.type))
+    return column if kind is None else type_coerce(column, kind)
+
+
+_TICKET = _Columns(tickets, [column.name for column in tickets.c])
+_BRIEF = _Columns(incidents, BRIEF)
+_WITH_INCIDENT = (
+    select(*_TICKET.raw, *_BRIEF.raw)
+    .select_from(tickets.outerjoin(incidents, incidents.c.id == tickets.c.incident_id))
+    .where(tickets.c.id.in_(bindparam("ids", expanding=True)))
+)
+_HISTORY = (
+    select(*(_raw(ticket_events.c[name]) for name in EVENT))
+    .where(ticket_events.c.ticket_id.in_(bindparam("ids", expanding=True)))
+    .order_by(ticket_events.c.ticket_id, ticket_events.c.position)
+)
+
+
 def ticket_rows(connection: Connection, ids: Sequence[str]) -> list[TicketRows]:
-    """Everything of the tickets of a page, in the order of the ids."""
-    found = full_rows(connection, ids)
-    histories: dict[str, list[rows.Stored]] = {}
-    for event in sql.select_in(connection, ticket_events, ticket_events.c.ticket_id, ids):
-        histories.setdefault(event["ticket_id"], []).append(event)
-    wanted = sorted({row["incident_id"] for row in found})
-    briefs = _briefs(connection, wanted)
-    return [
-        TicketRows(
-            row,
-            sorted(histories.get(row["id"], []), key=lambda event: int(event["position"])),
-            briefs.get(row["incident_id"]),
-        )
-        for row in found
-    ]
-
-
-def _briefs(connection: Connection, ids: Sequence[str]) -> dict[str, rows.Stored]:
-    columns = [incidents.c[name] for name in BRIEF]
-    found: dict[str, rows.Stored] = {}
+    """Everything of the tickets of a page, in the order of the ids; what is gone is left out."""
+    found: dict[str, TicketRows] = {}
     for start in range(0, len(ids), sql.CHUNK):
-        chosen = select(*columns).where(incidents.c.id.in_(ids[start : start + sql.CHUNK]))
-        found |= {row["id"]: row for row in connection.execute(chosen).mappings()}
+        chosen = {"ids": list(ids[start : start + sql.CHUNK])}
+        histories = _histories(connection, chosen)
+        for values in connection.execute(_WITH_INCIDENT, chosen):
+            whole = tuple(values)
+            ticket = _TICKET.row(whole[: len(_TICKET.raw)])
+            brief = whole[len(_TICKET.raw) :]
+            incident = None if brief[0] is None else _BRIEF.row(brief)
+            events = histories.get(ticket["id"], [])
+            found[ticket["id"]] = TicketRows(ticket, events, incident)
+    return [found[one] for one in ids if one in found]
+
+
+def _histories(connection: Connection, chosen: dict[str, list[str]]) -> dict[str, list[Record]]:
+    found: dict[str, list[Record]] = {}
+    for ticket_id, at, state, actor, note, action, data in connection.execute(_HISTORY, chosen):
+        event = {
+            "at": (EPOCH + timedelta(microseconds=at)).isoformat(),
+            "state": state,
+            "actor": actor,
+            "note": note,
+            "action": action,
+            "data": {} if data == "{}" else orjson.loads(data),
+        }
+        found.setdefault(ticket_id, []).append(event)
     return found
 
 

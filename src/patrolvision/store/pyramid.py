@@ -6,6 +6,7 @@ two, so the figures are right at every instant. One process at a time folds.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -141,6 +142,15 @@ def clusters(
         for key, (n, lat, lon) in sorted(sums.items())
         if n > 0
     ]
+
+
+def count_in(connection: Connection, box: quads.Bounds, kinds: Kinds) -> int:
+    """About how many tickets stand in a box: those of every small tile that it meets."""
+    west, south, east, north = box
+    wide = max((east - west) % 360.0, north - south, 1e-6)
+    zoom = min(max(int(math.log2(360.0 / wide)) + 3, 3), DEEPEST)
+    ranges = quads.quads_covering(box)
+    return sum(cluster.count for cluster in clusters(connection, ranges, zoom, kinds))
 
 
 def _whole(quad_range: quads.Range, zoom: int) -> quads.Range:

@@ -6,7 +6,7 @@ wrong on one of the engines.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -55,10 +55,15 @@ class TicketFilter:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lead:
-    """A condition that an index answers, and the filters that it stands for."""
+    """Conditions that an index answers, one of which holds, and the filters they stand for."""
 
-    condition: ColumnElement[bool]
+    conditions: tuple[ColumnElement[bool], ...]
     stands_for: tuple[str, ...] = field(default=())
+
+    @property
+    def condition(self) -> ColumnElement[bool]:
+        """That one of them holds."""
+        return or_(*self.conditions)
 
 
 def number(column: str) -> ColumnElement[Any]:
@@ -77,25 +82,52 @@ def plain(column: ColumnElement[Any]) -> ColumnElement[Any]:
     return column
 
 
-def leads(wanted: TicketFilter) -> Iterator[Lead]:
-    """The conditions of a filter that few tickets may pass, the likeliest first."""
+def text_lead(words: str) -> Lead:
+    """Tickets one of whose names begins so."""
+    return Lead(tuple(_prefixed(tickets.c[name], words) for name in NAMES), ("text",))
+
+
+def code_lead(name: str, value: str) -> Lead:
+    """Tickets of an assignee, cell or segment."""
+    return Lead((tickets.c[name] == value,), (name,))
+
+
+def late_lead(before: datetime) -> Lead:
+    """Open tickets whose deadline was before an instant."""
     c = tickets.c
-    if wanted.text is not None:
-        yield Lead(_begins(wanted.text, plain), ("text",))
-    for name in ("unit_grid", "segment", "assignee", "responsible_grid"):
-        if (value := getattr(wanted, name)) is not None:
-            yield Lead(c[name] == value, (name,))
-    if wanted.box is not None:
-        ranges = quads.quads_covering(wanted.box)
-        yield Lead(or_(*(c.quad.between(first, last) for first, last in ranges)))
-    if wanted.due_before is not None:
-        late = [and_(c.state == state, c.due_at < wanted.due_before) for state in OPEN]
-        yield Lead(or_(*late), ("due_before",))
-    if wanted.areas:
-        yield Lead(_in_areas(wanted.areas, plain), ("areas",))
-    if wanted.since is not None and wanted.until is not None:
-        opened = and_(c.opened_at >= wanted.since, c.opened_at < wanted.until)
-        yield Lead(opened, ("time",))
+    return Lead(tuple(and_(c.state == s, c.due_at < before) for s in OPEN), ("due_before",))
+
+
+def areas_lead(areas: Sequence[str]) -> Lead:
+    """Tickets of areas."""
+    columns = (tickets.c.unit_grid, tickets.c.responsible_grid)
+    return Lead(tuple(_prefixed(c, area) for c in columns for area in areas), ("areas",))
+
+
+def time_lead(since: datetime, until: datetime) -> Lead:
+    """Tickets opened in a span."""
+    opened = tickets.c.opened_at
+    return Lead((and_(opened >= since, opened < until),), ("time",))
+
+
+def kinds_lead(wanted: TicketFilter) -> Lead:
+    """Tickets of a state, and of a category or priority if the filter names one."""
+    name = "priority" if wanted.priority else "category"
+    states, values = wanted.state or STATES, getattr(wanted, name)
+    c = tickets.c
+    if not values:
+        return Lead(tuple(c.state == state for state in states), ("state",))
+    pairs = tuple(and_(c[name] == v, c.state == s) for v in values for s in states)
+    return Lead(pairs, (name, "state"))
+
+
+def box_lead(box: Bounds, states: Sequence[str]) -> Lead:
+    """Tickets in a box, of some states if there are any; the box sifts as well, exactly."""
+    ranges, c = quads.quads_covering(box), tickets.c
+    if not states:
+        return Lead(tuple(c.quad.between(first, last) for first, last in ranges))
+    pairs = [(state, r) for state in states for r in ranges]
+    return Lead(tuple(and_(c.state == s, c.quad.between(*r)) for s, r in pairs), ("state",))
 
 
 def sifting(wanted: TicketFilter, led: Sequence[str] = ()) -> list[ColumnElement[bool]]:
