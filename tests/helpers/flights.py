@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from patrolvision.geo.attitude import enu_from_camera
 from patrolvision.geo.camera import rays_from_pixels
 from patrolvision.geo.geodesy import offset
 from patrolvision.geo.ground import meet_flat
-from patrolvision.types import Image, Lens
+from patrolvision.types import FloatArray, Image, Lens
 
 HOME = (53.9, 27.55)
 METRES_PER_PIXEL = 0.1
@@ -60,18 +62,29 @@ def make_ground(seed: int, side_m: float = 240.0) -> Image:
     return np.clip(ground + 110, 0, 255).astype(np.uint8)
 
 
+@cache
+def _rays() -> FloatArray:
+    width, height = SIZE_WH
+    grid = np.stack(np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5), axis=-1)
+    return rays_from_pixels(LENS, grid.reshape(-1, 2))
+
+
+@cache
+def _grain() -> NDArray[np.float32]:
+    return np.random.default_rng(9).normal(0, 3, (*SIZE_WH[::-1], 3)).astype(np.float32)
+
+
 def picture(ground: Image, shot: Shot, rng: np.random.Generator) -> Image:
     """What the shot shows: the ground's middle is HOME, its top is north."""
     width, height = SIZE_WH
-    grid = np.stack(np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5), axis=-1)
-    rays = rays_from_pixels(LENS, grid.reshape(-1, 2))
-    turned = rays @ enu_from_camera(shot.heading_deg, shot.pitch_deg, 0.0).T
+    turned = _rays() @ enu_from_camera(shot.heading_deg, shot.pitch_deg, 0.0).T
     east, north = meet_flat(turned, shot.height_m).T
     x = ((east + shot.east_m) / METRES_PER_PIXEL + ground.shape[1] / 2 - 0.5).astype(np.float32)
     y = (-(north + shot.north_m) / METRES_PER_PIXEL + ground.shape[0] / 2 - 0.5).astype(np.float32)
     shape = (height, width)
     seen = cv2.remap(ground, x.reshape(shape), y.reshape(shape), cv2.INTER_LINEAR)
-    noisy = seen * rng.uniform(0.9, 1.1) + rng.normal(0, 3, seen.shape)
+    grain = np.roll(_grain(), int(rng.integers(0, width)), axis=1)
+    noisy = seen * np.float32(rng.uniform(0.9, 1.1)) + grain
     return np.clip(noisy, 0, 255).astype(np.uint8)
 
 

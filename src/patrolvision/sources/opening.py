@@ -16,9 +16,11 @@ from patrolvision.ports import FrameSource
 from patrolvision.sources import picture, video
 from patrolvision.sources.camera_file import scaled_lens
 from patrolvision.sources.camera_media import camera_from_telemetry
-from patrolvision.sources.fixes import TelemetryLog
+from patrolvision.sources.fixes import EPOCH, TelemetryLog
+from patrolvision.sources.heading import Leg
 from patrolvision.sources.photos import PhotoFolderSource
-from patrolvision.sources.quality import cleaned
+from patrolvision.sources.quality import cleaned, doubtful_legs
+from patrolvision.sources.seen_headings import seen_headings
 from patrolvision.sources.sync import PoseTrack, SyncSettings, check_overlap
 from patrolvision.sources.telemetry import is_telemetry, read_inside, read_telemetry
 from patrolvision.sources.video import PoseAt, VideoFacts, VideoSource
@@ -110,9 +112,17 @@ def _open_video(
     elif log is not None:
         camera = camera_from_telemetry(log, facts.size_wh)
     notes: list[str] = []
+    raw = log
     if log is not None:
         log, notes = cleaned(log, camera)
     pose_at = _pose_at(path, mission, camera, log, facts, started_at, sigma_time_s, elevation)
+    if raw is not None and camera is not None and camera.platform == "drone":
+        proved = _proved(path, mission, camera, raw, pose_at, started_at)
+        if proved:
+            log, notes = cleaned(raw, camera, proved)
+            pose_at = _pose_at(
+                path, mission, camera, log, facts, started_at, sigma_time_s, elevation
+            )
     return VideoSource(
         path,
         stream_id=mission.stream_id,
@@ -125,6 +135,30 @@ def _open_video(
         facts=facts,
         notes=notes,
     )
+
+
+def _proved(
+    path: Path,
+    mission: Mission,
+    camera: Camera,
+    log: TelemetryLog,
+    pose_at: PoseAt,
+    started_at: datetime | None,
+) -> dict[Leg, tuple[float, float]]:
+    """The stretches that look back along the way, with what the pictures say of their heading."""
+    legs = doubtful_legs(log, camera)
+    if not legs:
+        return {}
+    began = started_at or EPOCH
+    lag_s = 0.0 if log.video_times_s is not None else (log.samples[0].at - began).total_seconds()
+    lag_s -= mission.clock_offset_s
+
+    def pose_at_s(film_s: float) -> Pose | str:
+        return pose_at(began + timedelta(seconds=film_s), film_s)
+
+    in_film = {replace(g, begin_s=g.begin_s + lag_s, end_s=g.end_s + lag_s): g for g in legs}
+    found = seen_headings(path, list(in_film), camera, pose_at_s)
+    return {in_film[leg]: error for leg, error in found.items()}
 
 
 def _timezone(mission: Mission, default: tzinfo) -> tzinfo:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
+from types import MappingProxyType
 
 from patrolvision.sources.fixes import TelemetryLog
 from patrolvision.sources.heading import Leg, legs_of
@@ -130,18 +131,30 @@ def _is_off(offset_deg: float, spread_deg: float) -> bool:
     return abs(offset_deg) > _OFFSET_DEG and spread_deg < _STEADY_DEG
 
 
-def cleaned(log: TelemetryLog, camera: Camera | None = None) -> tuple[TelemetryLog, list[str]]:
+def doubtful_legs(log: TelemetryLog, camera: Camera | None = None) -> tuple[Leg, ...]:
+    """The straight stretches whose heading is steadily not that of a vehicle that goes forwards."""
+    return _doubtful(quality_of(log, camera), camera is None or camera.platform == "car")
+
+
+def cleaned(
+    log: TelemetryLog,
+    camera: Camera | None = None,
+    proved: Mapping[Leg, tuple[float, float]] = MappingProxyType({}),
+) -> tuple[TelemetryLog, list[str]]:
     """(the log without what cannot be true, sentences on what a person should know).
 
     Stale repetitions and jumps that their neighbours contradict are left out and counted in the
     log's problems. A drone's heading that points back along the way it flew keeps its value with a
     sigma of 60 degrees there. A car's compass that contradicts the course for most of the way is
     left out, so that the course stands in; where the car may have reversed, its sigma grows.
+    proved: doubtful legs of which the pictures tell the heading's error (to be added) and its sigma
+    in degrees.
     """
     quality = quality_of(log, camera)
     times = times_of(log)
     is_car = camera is None or camera.platform == "car"
-    doubtful = _doubtful(quality, is_car)
+    found = _doubtful(quality, is_car)
+    doubtful = tuple(leg for leg in found if leg not in proved)
     is_without_compass = is_car and _is_wrong(quality, doubtful)
     repeated = {i for run in quality.stale for i in run.indices}
     left_out = repeated.union(quality.outliers)
@@ -149,7 +162,7 @@ def cleaned(log: TelemetryLog, camera: Camera | None = None) -> tuple[TelemetryL
     samples = tuple(
         replace(log.samples[i], heading_deg=None)
         if is_without_compass
-        else _unsure(log.samples[i], times[i], doubtful)
+        else _turned(_unsure(log.samples[i], times[i], doubtful), times[i], proved)
         for i in kept
     )
     problems = Counter(log.problems)
@@ -160,7 +173,8 @@ def cleaned(log: TelemetryLog, camera: Camera | None = None) -> tuple[TelemetryL
         video_times_s=None if log.video_times_s is None else tuple(times[i] for i in kept),
         problems={reason: count for reason, count in sorted(problems.items()) if count},
     )
-    return clean, _notes(log.name, quality, doubtful, is_without_compass)
+    notes = _notes(log.name, quality, doubtful, is_without_compass)
+    return clean, notes + _proved_notes(log.name, proved)
 
 
 def _doubtful(quality: TelemetryQuality, is_car: bool) -> tuple[Leg, ...]:
@@ -190,6 +204,37 @@ def _unsure(sample: TelemetrySample, time_s: float, doubtful: Sequence[Leg]) -> 
         return sample
     own_deg = sample.sigma_heading_deg or 0.0
     return replace(sample, sigma_heading_deg=max(own_deg, UNSURE_HEADING_SIGMA_DEG))
+
+
+def _turned(
+    sample: TelemetrySample, time_s: float, proved: Mapping[Leg, tuple[float, float]]
+) -> TelemetrySample:
+    """The sample with the heading that the pictures prove, where they do."""
+    leg = next((g for g in proved if g.begin_s <= time_s <= g.end_s), None)
+    if leg is None:
+        return sample
+    error, sigma = proved[leg]
+    heading = sample.gimbal_heading_deg
+    if heading is None or abs(error) < _OFFSET_DEG:
+        return sample
+    own_deg = sample.sigma_heading_deg or 0.0
+    return replace(
+        sample,
+        gimbal_heading_deg=(heading + error) % 360.0,
+        sigma_heading_deg=max(own_deg, sigma),
+    )
+
+
+def _proved_notes(name: str, proved: Mapping[Leg, tuple[float, float]]) -> list[str]:
+    wrong = [leg for leg, (error, _) in proved.items() if abs(error) >= _OFFSET_DEG]
+    if not wrong:
+        return []
+    first = min(wrong, key=lambda leg: leg.begin_s)
+    return [
+        f"{name}: by the ground that its pictures share, the camera's heading is wrong on "
+        f"{len(wrong)} straight stretches, first from {first.begin_s:.1f} to {first.end_s:.1f} s "
+        f"by {proved[first][0]:+.0f} degrees; the pictures' own is used"
+    ]
 
 
 def _notes(
