@@ -124,5 +124,6 @@ def test_what_burns_is_the_fires_case_and_not_litter_too() -> None:
     heap = seen(1.5, id="heap", class_name="litter")
     fire = seen(id="fire", class_name="fire")
     other_pass = replace(fire, mission_id="m2")
-    assert [f.observation.id for f in BOOK.findings([heap, fire])] == ["fire"]
+    burning = {f.observation.id: f.kind for f in BOOK.findings([heap, fire])}
+    assert burning == {"heap": "watch", "fire": "enforce"}
     assert [f.observation.id for f in BOOK.findings([heap, other_pass])] == ["heap", "fire"]

@@ -33,8 +33,8 @@ class LitterRule:
 
     The score is the confidence that it is real (`seen_score`); it alone decides between case,
     review and nothing. Size sets severity (1 piece, 2 heap, 3 large heap) and priority. What burns
-    is the fire's case: litter that a pass saw within burning_radius_m of a fire is left to it; what
-    is left over when the fire is out, a later pass will see.
+    is the fire's case: litter that a pass saw within burning_radius_m of a fire is only watched, so
+    that nobody takes it for gone; what is left when the fire is out, a later pass will see.
     """
 
     zones: ZoneMap
@@ -44,14 +44,15 @@ class LitterRule:
         """Claims about the litter among the observations, in their order."""
         litter = [o for o in observations if o.class_name == "litter"]
         burning = self._burning(litter, [o for o in observations if self._is_fire(o)])
-        found = (self._finding(seen) for seen in litter if seen.id not in burning)
+        found = (self._finding(seen, seen.id in burning) for seen in litter)
         return [finding for finding in found if finding is not None]
 
-    def _finding(self, seen: Observation) -> Finding | None:
+    def _finding(self, seen: Observation, burns: bool) -> Finding | None:
         score = seen_score(seen)
         if score < self.settings.litter_review or self._is_ignored(seen):
             return None
         kind: IncidentKind = "enforce" if score >= self.settings.litter_enforce else "review"
+        kind = "watch" if burns else kind
         size = litter_kind(seen.size_m2, self.settings)
         return Finding(
             id=finding_id("litter", seen.id),
