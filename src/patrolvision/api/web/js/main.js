@@ -27,9 +27,14 @@ function address() {
   return { name: known, id: rest.length ? decodeURIComponent(rest.join("/")) : null, search: new URLSearchParams(search) };
 }
 
-function liveMark() {
+const liveMark = el("span", { class: "live", role: "status" });
+const tabs = el("nav", { class: "tabs" });
+
+function drawLive() {
   const state = liveState();
-  return el("span", { class: `live ${state}`, role: "status" }, el("i", { "aria-hidden": "true" }), el("span", {}, t(`live.${state}`)));
+  liveMark.className = `live ${state}`;
+  liveMark.hidden = !officeSettings().may_read;
+  put(liveMark, el("i", { "aria-hidden": "true" }), el("span", {}, t(`live.${state}`)));
 }
 
 function tab(name) {
@@ -37,15 +42,23 @@ function tab(name) {
   return el("a", { href: `#/${name}`, class: "tab", "aria-current": on ? "page" : null }, icon(VIEWS[name].icon), el("span", {}, t(`view.${name}`)));
 }
 
+function drawTabs() {
+  document.title = `${t(`view.${current?.name ?? "map"}`)} · patrolvision`;
+  tabs.setAttribute("aria-label", t("views"));
+  put(tabs, Object.keys(VIEWS).filter((name) => officeSettings().may_read && VIEWS[name].shown()).map(tab));
+}
+
+/** The whole bar: after a change of language, colours or person; what changes more often has its own node. */
 function drawBar() {
   const other = language() === "zh" ? "en" : "zh";
-  document.title = `${t(`view.${current?.name ?? "map"}`)} · patrolvision`;
   put(document.getElementById("skip"), t("skip"));
+  drawTabs();
+  drawLive();
   put(bar,
     el("a", { class: "brand", href: "#/map", "aria-label": "patrolvision" }, el("img", { src: "/web/icon.svg", alt: "", width: 26, height: 26 }), el("span", {}, "patrolvision")),
-    el("nav", { class: "tabs", "aria-label": t("views") }, Object.keys(VIEWS).filter((name) => officeSettings().may_read && VIEWS[name].shown()).map(tab)),
+    tabs,
     el("div", { class: "tools" },
-      officeSettings().may_read ? liveMark() : null,
+      liveMark,
       el("button", { type: "button", class: "quiet lang", lang: other === "zh" ? "zh-CN" : "en", "aria-label": t("language.switch"), on: { click: () => speak(other, true) } }, other === "zh" ? "中文" : "EN"),
       el("button", { type: "button", class: "quiet square", "aria-label": t(`theme.${theme()}`), title: t(`theme.${theme()}`), on: { click: nextTheme } }, icon({ auto: "auto", light: "sun", dark: "moon" }[theme()])),
       accountButton()));
@@ -60,7 +73,7 @@ async function show() {
   const wanted = address();
   if (current?.name === wanted.name && current.update) {
     current.update(wanted);
-    drawBar();
+    drawTabs();
     return;
   }
   const mine = (turn += 1);
@@ -72,7 +85,7 @@ async function show() {
   main.className = `view-${isOpen ? wanted.name : "gate"}`;
   put(main);
   Object.assign(current, view.open(main, wanted));
-  drawBar();
+  drawTabs();
 }
 
 /** Open the current view anew: its words or its reader have changed. */
@@ -90,7 +103,7 @@ async function start() {
   onLanguage(again);
   onTheme(drawBar);
   onSession(() => { startLive(officeSettings().may_read); again(); });
-  onLive(drawBar);
+  onLive(drawLive);
   onOutside(() => session() && askSignIn()); // a session that has ended
   addEventListener("hashchange", show);
   addEventListener("unhandledrejection", (event) => { if (event.reason?.status !== undefined) { toast(event.reason.message || t("problem.unreachable"), { bad: true }); event.preventDefault(); } });
