@@ -321,8 +321,14 @@ def load_office(path: Path) -> OfficeSettings:
     settings = checked(OfficeSettings, _read_toml(path), where=str(path))
     folder = path.parent
     tables = {name: folder / file for name, file in settings.tables.items()}
-    media = None if settings.media is None else folder / settings.media
-    return settings.model_copy(update={"tables": tables, "media": media})
+    named = ("media", "neighbours", "open311_services")
+    return settings.model_copy(update={"tables": tables, **_beside(settings, folder, *named)})
+
+
+def _beside(entry: BaseModel | None, folder: Path, *names: str) -> dict[str, Path]:
+    """The paths of an entry that are given, resolved against the folder of its file."""
+    given = {name: getattr(entry, name, None) for name in names}
+    return {name: folder / path for name, path in given.items() if path is not None}
 
 
 def load_watch(path: Path) -> WatchFile:
@@ -353,5 +359,12 @@ def load_watch(path: Path) -> WatchFile:
 
 
 def load_neighbours(path: Path) -> NeighboursFile:
-    """Who is told, from a file; ConfigError names the file and the field that is wrong."""
-    return checked(NeighboursFile, _read_toml(path), where=str(path))
+    """Who is told, from a file with paths beside it; ConfigError names the file and the field."""
+    file = checked(NeighboursFile, _read_toml(path), where=str(path))
+    folder = path.parent
+    inner = {
+        name: entry.model_copy(update=_beside(entry, folder, "folder"))
+        for name in ("cap", "replies")
+        if (entry := getattr(file, name)) is not None
+    }
+    return file.model_copy(update={**inner, **_beside(file, folder, "media")})

@@ -148,12 +148,12 @@ def test_the_command_brings_what_waits_and_says_how_much(
     report(store, "r-1", email="ana@city.example")
     move(store, ticket, "reject", cause="gone")
     config = tmp_path / "neighbours.toml"
-    config.write_text(f'[replies]\nfolder = "{tmp_path}"\nfrom_address = "o@city.example"\n')
+    config.write_text('[replies]\nfolder = "spool"\nfrom_address = "o@city.example"\n')
     url = store.engine.url.render_as_string(hide_password=False)
     done = in_process(capsys, "relay", "--db", url, "--config", config, "--once")
     assert done.rc == 0
     assert json.loads(done.out) == {"routed": 3, "delivered": 2, "failed": 0, "dead": 0}
-    assert len(replies(tmp_path)) == 1
+    assert len(replies(tmp_path / "spool")) == 1, "paths are relative to the file"
 
 
 @pytest.mark.parametrize(

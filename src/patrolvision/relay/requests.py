@@ -60,7 +60,7 @@ def service_request(
         "service_code": service.code,
         "description": told.get("description") or f"{service.name}, seen by a patrol.",
         "agency_responsible": ticket.grid.responsible_grid,
-        "service_notice": service.notice or None,
+        "service_notice": None,
         "requested_datetime": w3(born),
         "updated_datetime": w3(last),
         "expected_datetime": None if ticket.due_at is None else w3(ticket.due_at),
