@@ -8,6 +8,7 @@ import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from patrolvision.store import evidence_log
 from patrolvision.store.audit import SqlAudit
 from patrolvision.store.engine import reading
 from patrolvision.store.sql_store import SqlStore
-from patrolvision.types import GeoPoint, Image, Observation
+from patrolvision.types import GeoPoint, GridCodes, Image, Observation
 
 SVG = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"
 
@@ -222,3 +223,14 @@ def test_the_log_of_pictures_tells_when_a_line_was_changed(
         [lines[1], lines[0], lines[2]],
     ):
         assert evidence_log.broken_at(iter(tampered)) is not None
+
+
+def test_somebody_of_another_area_sees_no_picture(client: TestClient, store: SqlStore) -> None:
+    made = send(client, store, jpeg()).json()
+    hire(store, "fay", "viewer", "440605")
+    fay = signed_in(client.app, store, "fay")
+    assert fay.get(made["url"]).status_code == 403
+    [ticket] = store.tickets()
+    with store.transaction() as transaction:
+        transaction.save_tickets([replace(ticket, grid=GridCodes("440605003"))])
+    assert fay.get(made["url"]).status_code == 200

@@ -9,8 +9,10 @@ from datetime import datetime
 from sqlalchemy import Connection, delete
 
 from patrolvision.store import evidence_log, sql
+from patrolvision.store.office_tables import evidence_log as evidence_log_table
 from patrolvision.store.office_tables import replies
 from patrolvision.store.schema import incident_observations, incidents, ticket_events, tickets
+from patrolvision.types import GridCodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,17 @@ def claims(connection: Connection, pictures: Sequence[KeptPicture]) -> Iterator[
                 ]
                 found += of_incident.get(incident_id, bare)
         yield found
+
+
+def grids_of_picture(connection: Connection, sha256: str) -> list[GridCodes]:
+    """The codes of the tickets that a picture shows; none where no ticket has it."""
+    log, held = evidence_log_table, incident_observations
+    subjects = [row["subject"] for row in sql.select_in(connection, log, log.c.sha256, [sha256])]
+    found = sql.select_in(connection, held, held.c.observation_id, subjects)
+    about = sorted({row["incident_id"] for row in found})
+    mine = sql.select_in(connection, tickets, tickets.c.incident_id, about)
+    mine += sql.select_in(connection, tickets, tickets.c.id, subjects)
+    return [GridCodes(r["unit_grid"], r["responsible_grid"], r["segment"]) for r in mine]
 
 
 def _last_changes(connection: Connection, ids: Sequence[str]) -> dict[str, datetime]:

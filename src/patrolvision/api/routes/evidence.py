@@ -18,6 +18,7 @@ from patrolvision.evidence.pictures import EvidencePicture, is_intact, keep_pict
 from patrolvision.evidence.uploads import UploadError, check_name, picture_of
 from patrolvision.store.engine import reading
 from patrolvision.store.office_reads import ticket_and_incident
+from patrolvision.store.picture_owners import grids_of_picture
 from patrolvision.tickets.workflow import MOVES, why_not
 
 STATUS = {"type": 415, "size": 413, "content": 422}
@@ -101,6 +102,7 @@ def router(office: Office) -> APIRouter:
     def show(name: Name, request: Request, who: Principal = anybody) -> Response:
         """A picture; that it was looked at, by whom and from where, is noted first."""
         sha256 = name.removesuffix(".jpg")
+        _check_area(office, who, sha256)
         path = path_of(office.media, sha256)
         try:
             content = path.read_bytes()
@@ -135,6 +137,15 @@ def _check_may(office: Office, who: Principal, ticket_id: str) -> None:
     facts = desk.facts_of(office.rules, ticket, incident, act)
     if (obstacle := why_not(ticket, move, act, facts)) is not None:
         raise Problem(403, obstacle)
+
+
+def _check_area(office: Office, who: Principal, sha256: str) -> None:
+    if not who.areas:
+        return
+    with reading(office.store.engine) as connection:
+        grids = grids_of_picture(connection, sha256)
+    if not any(who.covers(grid) for grid in grids):
+        raise Problem(403, f"this picture is of no ticket in {', '.join(who.areas)}")
 
 
 def _check_name(file: UploadFile) -> None:

@@ -21,7 +21,7 @@ from patrolvision.api.acting import (
 )
 from patrolvision.api.problems import Problem
 from patrolvision.api.routes.tickets import whole_ticket
-from patrolvision.api.security import Office, Principal, reader, requires
+from patrolvision.api.security import Office, Principal, check_area, reader, requires
 from patrolvision.store.engine import reading
 from patrolvision.store.office_reads import ticket_and_incident
 from patrolvision.tickets.workflow import MAX_PARTS, moves_from, why_not
@@ -74,6 +74,7 @@ def router(office: Office) -> APIRouter:
         if found is None:
             raise Problem(404, f"there is no ticket {ticket_id}")
         ticket, incident = found
+        check_area(who, ticket.grid)
         act = act_of(office, who, "look")
         facts = desk.facts_of(office.rules, ticket, incident, act)
         offers = []

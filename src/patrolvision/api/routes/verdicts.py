@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ from sqlalchemy import Connection
 from patrolvision import desk, records
 from patrolvision.api import answers, queries
 from patrolvision.api.acting import IdempotencyKey, Once, Replay, act_of, refusals
+from patrolvision.api.intake import Layers
 from patrolvision.api.problems import Problem
 from patrolvision.api.routes.moves import Short
 from patrolvision.api.routes.tickets import picture, shown
@@ -85,6 +87,7 @@ def router(office: Office) -> APIRouter:
     router = APIRouter(prefix="/api/v1", tags=["verdicts"])
     anybody = Depends(reader(office))
     judge = Depends(requires(office, "reviewer", "dispatcher"))
+    layers = Layers(office)
 
     @router.get("/queue", response_model=list[Json])
     def queue(
@@ -112,7 +115,7 @@ def router(office: Office) -> APIRouter:
             with refusals():
                 found = desk.judge(
                     office.store,
-                    office.rules,
+                    replace(office.rules, grid=layers.now()[1]),
                     ticket_id,
                     body.verdict,
                     act,
@@ -165,7 +168,9 @@ def router(office: Office) -> APIRouter:
 def _queue(connection: Connection, who: Principal, limit: int) -> list[Json]:
     urgent = [one for p in FIRST for one in _tickets(connection, who, p, limit)][:limit]
     normal = _tickets(connection, who, "normal", limit)
-    doubtful = [_incident(connection, one) for one in unjudged_incidents(connection, limit)]
+    # What has no ticket has no grid codes: only who works everywhere is asked.
+    waiting = [] if who.areas else unjudged_incidents(connection, limit)
+    doubtful = [_incident(connection, one) for one in waiting]
     rest = [one for pair in zip_longest(normal, doubtful) for one in pair if one is not None]
     return [*urgent, *rest][:limit]
 
