@@ -222,6 +222,22 @@ def test_a_form_that_is_wrong_is_refused_by_name(
     assert any(named in error["description"] for error in answer.json())
 
 
+def test_who_judges_a_report_sees_what_was_written_and_not_by_whom(office: Office) -> None:
+    [ticket] = office.tickets()
+    office.post(description="Two bags", email="ana@city.example", media_url="https://p.example/1")
+    address = f"/api/v1/tickets/{ticket.id}/reports"
+    reviewer = {"Authorization": f"Bearer {key(office.store, role='dispatcher')}"}
+    answer = office.client.get(address, headers=reviewer)
+    [report] = answer.json()
+    assert (report["description"], report["joined"]) == ("Two bags", True)
+    assert report["apart_m"] == pytest.approx(12.0, abs=0.1)
+    assert report["media_url"] == "https://p.example/1"
+    assert "ana@" not in answer.text
+    assert office.client.get(address).status_code == 401
+    missing = office.client.get("/api/v1/tickets/t-none/reports", headers=reviewer)
+    assert missing.status_code == 404
+
+
 def test_attributes_are_kept_as_their_definition_says(office: Office) -> None:
     body = (
         f"api_key={office.key}&service_code=illegal_parking&lat=22.9&long=113.3"

@@ -26,6 +26,7 @@ ROUTES = (
     "open311",
     "webhooks",
     "alerts",
+    "citizens",
     "page",
     "moves",
     "verdicts",

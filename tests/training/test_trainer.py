@@ -1,0 +1,280 @@
+"""Training: what is masked is not taught, what was known stays, and a killed run goes on."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from patrolvision.cli import main
+from patrolvision.errors import ConfigError, ModelError
+from patrolvision.training import network, sampling, trainer
+from patrolvision.training.runs import FileTracker, read_run
+from patrolvision.training.views import Looks, drawn_view, plain
+from patrolvision.training.written import read_dataset
+
+from .making_sets import source_text, write_source
+from .test_loop import SMALL, built, small_models
+
+ROOT = Path(__file__).resolve().parents[2]
+needs_torch = pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None or importlib.util.find_spec("ultralytics") is None,
+    reason="needs torch and ultralytics: run `make torch`",
+)
+
+
+def shipped() -> Any:
+    """The shipped detector's network, to be trained."""
+    from patrolvision.detect.checkpoint import read_checkpoint, torch_module
+
+    torch_module()
+    return read_checkpoint(ROOT / "models" / "patrol-n" / "0.1.0" / "patrol-n.pt").float()
+
+
+@pytest.fixture(scope="module")
+def rings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("rings")
+    write_source(folder / "rings", 24)
+    return built(folder, [source_text("rings")], "val_share = 0.2")
+
+
+def test_every_view_is_a_function_of_seed_step_and_place(rings: Path) -> None:
+    pictures = tuple(read_dataset(rings, "train"))
+    pool = sampling.pool_of(0, [0.0] * len(pictures), [1.0] * len(pictures))
+    data = trainer.TrainingSet(pictures, pool)
+    settings = trainer.TrainSettings(steps=10, batch=4, imgsz=96)
+    one, two = (trainer.views_of_step(data, ("litter",), settings, 3) for _ in range(2))
+    other = trainer.views_of_step(data, ("litter",), settings, 4)
+    assert all(np.array_equal(a.image, b.image) for a, b in zip(one, two, strict=True))
+    assert not all(np.array_equal(a.image, b.image) for a, b in zip(one, other, strict=True))
+
+
+def test_boxes_go_where_their_things_go(rings: Path) -> None:
+    pictures = read_dataset(rings, "train")
+    still = Looks(hue=0.0, saturation=0.0, value=0.0, mosaic=1.0)
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        four = [pictures[(seed + k) % len(pictures)] for k in range(4)]
+        view = drawn_view(four, ("litter",), 320, still, rng)
+        for x1, y1, x2, y2 in view.xyxy.round().astype(int):
+            inner = view.image[(y1 + y2) // 2, (x1 + x2) // 2].astype(int)
+            edge = view.image[(y1 + y2) // 2, min(x1 + max(2, (x2 - x1) // 8), 319)].astype(int)
+            cut = x1 <= 1 or y1 <= 1 or x2 >= 319 or y2 >= 319
+            assert cut or inner.min() > 150 or edge[1] < 120  # the white heart, the magenta ring
+
+
+def test_a_plain_view_keeps_every_box(rings: Path) -> None:
+    for picture in read_dataset(rings):
+        view = plain(picture, ("litter",), 160)
+        assert np.allclose(view.xyxy, picture.xyxy, atol=1e-6)
+        assert view.is_labelled.tolist() == [True]
+
+
+def test_old_and_new_share_each_batch_as_asked_and_hard_ones_come_more_often() -> None:
+    new = sampling.pool_of(0, [0.0] * 9 + [1.0], [1.0] * 10)
+    old = sampling.pool_of(10, [0.0] * 50, [1.0] * 50)
+    seen = [
+        number
+        for step in range(300)
+        for number in sampling.chosen(new, old, step=step, batch=8, replay=0.5, seed=1)
+    ]
+    assert sum(number >= 10 for number in seen) == 300 * 4
+    counts = np.bincount([number for number in seen if number < 10], minlength=10)
+    assert counts[9] == pytest.approx(3 * counts[:9].mean(), rel=0.05)
+    assert min(counts) > 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"imgsz": 100}, "imgsz"),
+        ({"replay": 1.0}, "replay"),
+        ({"lr": 0.0}, "lr"),
+        ({"steps": 0}, "steps"),
+    ],
+)
+def test_impossible_settings_are_refused_by_name(wrong: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        trainer.TrainSettings(**wrong)
+
+
+def test_a_run_in_a_folder_of_another_is_refused_with_the_difference(tmp_path: Path) -> None:
+    about = {"parent": "a@1", "data": "x", "settings": {"lr": 0.1}}
+    FileTracker(tmp_path).begin(about)
+    FileTracker(tmp_path).begin(about)
+    with pytest.raises(ConfigError, match="data is 'x' there, but 'y' was asked for"):
+        FileTracker(tmp_path).begin({**about, "data": "y"})
+    run = read_run(tmp_path)
+    assert run is not None
+    assert run["state"] == "running"
+
+
+def test_a_log_cut_off_by_a_crash_goes_on_at_the_step(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_text('{"step": 10, "a": 1}\n{"step": 20, "a": 2}\n{"step": 30, "a"')
+    FileTracker(tmp_path).resume_at(10)
+    FileTracker(tmp_path).note(20, {"a": 5.0})
+    assert [json.loads(line) for line in log.read_text().splitlines()] == [
+        {"step": 10, "a": 1},
+        {"step": 20, "a": 5.0},
+    ]
+
+
+@needs_torch
+def test_what_is_not_labelled_is_neither_pushed_up_nor_down() -> None:
+    import torch
+
+    from patrolvision.training.masked_loss import MaskedLoss
+
+    net = shipped().train()
+    for parameter in net.parameters():
+        parameter.requires_grad_(True)
+    loss_of = MaskedLoss(net)
+    rng = torch.Generator().manual_seed(0)
+    predicted = net(torch.rand(2, 3, 96, 96, generator=rng))
+    predicted["scores"].retain_grad()
+    labelled = torch.zeros(2, 9, dtype=torch.bool)
+    labelled[0, 0] = True  # of the first picture only litter is labelled, of the second nothing
+    batch = {
+        "batch_idx": torch.tensor([1.0]),
+        "cls": torch.tensor([[5.0]]),
+        "bboxes": torch.tensor([[0.5, 0.5, 0.4, 0.4]]),
+        "labelled": labelled,
+        "passed_over": torch.tensor([[0.0, 0.0, 0.0, 0.0, 48.0, 96.0]]),
+    }
+    loss_of(predicted, batch)[0].backward()
+    pushed = predicted["scores"].grad.abs() > 0  # (2, 9, anchors)
+    assert pushed[0, 0].any()
+    assert not pushed[0, 1:].any()
+    x = torch.cat(
+        [(torch.arange(w) + 0.5).repeat(h) * 96 / w for h, w in ((12, 12), (6, 6), (3, 3))]
+    )
+    assert not pushed[0, 0][x <= 48].any()  # the area that is passed over
+    assert pushed[0, 0][x > 48].all()
+    assert pushed[1, 5].any()  # what is drawn is taught all the same
+    assert not pushed[1, [0, 1, 2, 3, 4, 6, 7, 8]].any()
+
+
+@needs_torch
+def test_a_new_class_leaves_the_old_ones_answers_as_they_were() -> None:
+    import torch
+
+    picture = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        before = shipped().eval()(picture)[0]
+        net = shipped()
+        classes = (*network.names_of(net), "manhole_open")
+        after = network.with_classes(net, classes).eval()(picture)[0]
+    assert after.shape[1] == before.shape[1] + 1
+    assert torch.allclose(after[:, : before.shape[1]], before, atol=1e-5)
+    assert float(after[:, -1].max()) < 0.2
+    assert network.names_of(net) == classes
+
+
+@needs_torch
+def test_a_checkpoint_of_another_architecture_is_refused(
+    tmp_path: Path, rings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    shipped()
+    from ultralytics.nn.tasks import ClassificationModel
+
+    other = ClassificationModel("yolo26n-cls.yaml", nc=3, verbose=False)
+    with pytest.raises(ModelError, match="another architecture"):
+        network.refuse_alien(other, "other.pt")
+    path = tmp_path / "other.pt"
+    torch.save({"model": other}, path)
+    call = ["train", "--data", str(rings), "--from", str(path), "--out", str(tmp_path / "run")]
+    assert main(call) == 2
+    assert "another architecture" in capsys.readouterr().err
+    (tmp_path / "words.pt").write_bytes(b"not a checkpoint at all")
+    call[4] = str(tmp_path / "words.pt")
+    assert main(call) == 2
+    assert "words.pt" in capsys.readouterr().err
+
+
+def _command(rings: Path, models: Path, out: Path, *more: str) -> list[str]:
+    call = ["train", "--data", str(rings), "--out", str(out), "--models-dir", str(models)]
+    return [sys.executable, "-m", "patrolvision.cli", *call, *SMALL, "--steps", "12", *more]
+
+
+def _state(out: Path) -> dict[str, Any]:
+    import torch
+
+    return dict(torch.load(out / "state.pt", map_location="cpu", weights_only=True))
+
+
+@needs_torch
+@pytest.mark.timeout(400)
+def test_a_killed_run_goes_on_and_ends_where_it_would_have_ended(
+    tmp_path: Path, rings: Path
+) -> None:
+    import torch
+
+    models = small_models(tmp_path / "models")
+    cut, whole = tmp_path / "cut", tmp_path / "whole"
+    with subprocess.Popen(
+        _command(rings, models, cut, "--save-every", "3"), stderr=subprocess.DEVNULL
+    ) as process:
+        deadline = time.monotonic() + 120
+        while not (cut / "state.pt").is_file() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+    assert 3 <= _state(cut)["step"] < 12
+    again = subprocess.run(
+        _command(rings, models, cut), capture_output=True, text=True, check=False
+    )
+    assert again.returncode == 0, again.stderr
+    assert "going on from step" in again.stderr
+    subprocess.run(_command(rings, models, whole), check=True, capture_output=True)
+    one, two = _state(cut), _state(whole)
+    assert one["step"] == two["step"] == 12
+    assert all(torch.equal(one["average"][k], two["average"][k]) for k in one["average"])
+    steps = [json.loads(line)["step"] for line in (cut / "log.jsonl").read_text().splitlines()]
+    assert steps == sorted(set(steps))
+    done = subprocess.run(_command(rings, models, cut, "--json"), capture_output=True, check=True)
+    assert json.loads(done.stdout)["candidate"].startswith("patrol-n@0.1.0-ft")
+
+
+@needs_torch
+@pytest.mark.timeout(200)
+def test_a_full_disk_in_the_middle_says_so_and_keeps_the_last_good_state(
+    tmp_path: Path, rings: Path
+) -> None:
+    """The disk is full from the second checkpoint on: no file may grow beyond a megabyte."""
+    models = small_models(tmp_path / "models")
+    out = tmp_path / "run"
+    code = (
+        "import resource, sys\n"
+        "from patrolvision.training import checkpoints\n"
+        "from patrolvision import cli\n"
+        "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "whole = checkpoints.save_state\n"
+        "def save(path, learner, about):\n"
+        "    if learner.step > 4:\n"
+        "        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))\n"
+        "    whole(path, learner, about)\n"
+        "checkpoints.save_state = save\n"
+        "sys.exit(cli.main(sys.argv[1:]))\n"
+    )
+    call = _command(rings, models, out, "--save-every", "4")[3:]
+    full = subprocess.run(
+        [sys.executable, "-c", code, *call], capture_output=True, text=True, check=False
+    )
+    assert full.returncode == 2
+    assert "Traceback" not in full.stderr
+    assert "step 8 could not be saved" in full.stderr
+    assert "the run can go on from step 4" in full.stderr
+    assert _state(out)["step"] == 4
+    assert not list(out.glob(".part-*"))
+    again = subprocess.run(_command(rings, models, out), capture_output=True, text=True, check=True)
+    assert "going on from step 4 of 12" in again.stderr
