@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from patrolvision.geo.geodesy import distance_m
 from patrolvision.report.period import Period
@@ -102,6 +103,7 @@ def _cell(s: Sighting, reach_m: float) -> tuple[str, int, int]:
     return s.category, row, math.floor(s.lon_deg / _width(row, side))
 
 
+@lru_cache(maxsize=100_000)
 def _width(row: int, side: float) -> float:
     farthest = min(max(abs(row), abs(row + 1)) * side, 89.9)
     return side / math.cos(math.radians(farthest))
