@@ -285,6 +285,21 @@ def test_a_picture_is_made_private_before_it_is_kept(tmp_path: Path) -> None:
     office.store.close()
 
 
+def test_the_picture_of_a_report_that_joins_is_shown_to_who_judges(tmp_path: Path) -> None:
+    office = Office(tmp_path, hide=lambda image: image)
+    [ticket] = office.tickets()
+    form = {"api_key": office.key, "service_code": "litter", "lat": f"{LAT}", "long": f"{LON}"}
+    office.client.post(f"{ROOT}/requests.json", data=form, files={"media": ("a.png", png())})
+    reviewer = {"Authorization": f"Bearer {key(office.store, role='dispatcher')}"}
+    address = f"/api/v1/tickets/{ticket.id}/reports"
+    [report] = office.client.get(address, headers=reviewer).json()
+    assert office.client.get(report["media_url"], headers=reviewer).status_code == 200
+    move(office, ticket, "confirm")
+    [request] = office.get(f"requests/{ticket.id}.json").json()
+    assert request["media_url"] is None, "our own pictures are for those who sign in"
+    office.store.close()
+
+
 @pytest.mark.parametrize(
     ("content", "name", "status"),
     [

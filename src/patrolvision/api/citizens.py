@@ -27,7 +27,7 @@ from patrolvision.tickets.announcements import announcements
 from patrolvision.tickets.grids import GridIndex
 from patrolvision.tickets.office import ticket_by_hand
 from patrolvision.tickets.workflow import OVER
-from patrolvision.types import Finding, GeoPoint, Incident, Observation, Ticket
+from patrolvision.types import Finding, GeoPoint, Incident, Observation, PictureNote, Ticket
 
 STREAM = "open311"
 CITIZEN = "a citizen"  # the actor of a ticket that somebody asked for
@@ -84,11 +84,19 @@ def take(
             joined=joined,
             description=claim.description,
             address=claim.address,
-            media_url=claim.media_url,
+            media_url=claim.media_url or _address_of(claim),
             attributes=claim.attributes,
         )
         add_report(transaction.connection, report, claim.contact)
+        at, subject = claim.received_at, report.ticket_id
+        hashes = [str(picture["sha256"]) for picture in claim.pictures]
+        transaction.note_pictures([PictureNote(h, "kept", at, subject, CITIZEN) for h in hashes])
     return report
+
+
+def _address_of(claim: Claim) -> str | None:
+    """Where the picture that was sent along can be seen."""
+    return f"/api/v1/evidence/{claim.pictures[0]['sha256']}.jpg" if claim.pictures else None
 
 
 def _within_reach(transaction: SqlTransaction, claim: Claim) -> Incident | None:

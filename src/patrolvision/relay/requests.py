@@ -69,11 +69,16 @@ def service_request(
         "zipcode": None,
         "lat": round(float(ticket.place.lat_deg), 7),
         "long": round(float(ticket.place.lon_deg), 7),
-        "media_url": told.get("media_url"),
+        "media_url": _public_address(told.get("media_url")),
     }
     if extended:
         record["extended_attributes"] = _extended(ticket, len(reports))
     return record
+
+
+def _public_address(url: str | None) -> str | None:
+    """An address elsewhere; our own pictures are for those who sign in."""
+    return url if url is not None and url.startswith(("http://", "https://")) else None
 
 
 def status_notes(ticket: Ticket) -> str:
