@@ -156,11 +156,12 @@ export async function movesPanel(ticket, { done, busy = () => {} }) {
     });
     put(node, el("h3", {}, labelOf(move)), form);
     form.querySelector("input, select, textarea, button")?.focus();
+    node.scrollIntoView({ block: "nearest" });
   }
   const button = (move, css) => el("button", { type: "button", class: css, data: { action: move.action }, on: { click: () => begin(move) } }, labelOf(move));
   function choice() {
     const rest = moves.filter((m) => m.allowed && m !== main);
-    const closed = moves.filter((m) => !m.allowed && FORWARD.includes(m.action) && m.why_not);
+    const closed = main ? [] : moves.filter((m) => !m.allowed && FORWARD.includes(m.action) && m.why_not);
     return [
       main ? button(main, "primary wide") : null,
       rest.length ? el("div", { class: "row wrap" }, rest.map((m) => button(m, AGAINST.includes(m.action) ? "danger" : ""))) : null,

@@ -28,7 +28,7 @@ export function enlarge(pictures, k = 0) {
 }
 
 /** The moment that is seen best first, as a whole and close; then the others, results at the end. */
-function inOrder(pictures) {
+export function inOrder(pictures) {
   const close = pictures.find((p) => p.kind === "close");
   const weight = (p) => (p.kind === "after" ? 3 : p === close ? 1 : close && p.at === close.at ? 0 : 2);
   return [...pictures].sort((a, b) => weight(a) - weight(b));

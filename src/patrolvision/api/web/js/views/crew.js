@@ -8,7 +8,7 @@ import { distance, number, t, when } from "../i18n.js";
 import { onChange } from "../live.js";
 import { photoField } from "../moves.js";
 import { drop, keep, onOutbox, startOutbox, waitingMoves } from "../outbox.js";
-import { enlarge } from "../pictures.js";
+import { enlarge, inOrder } from "../pictures.js";
 import { session } from "../session.js";
 import { actionName, categoryChip, dueChip, isLate, nameOf, priorityChip, stateName, stepsLine } from "../words.js";
 
@@ -98,11 +98,11 @@ export function open(main) {
     return el("p", { class: "notice good" }, icon("check"), t("crew.reported"));
   }
   function card(ticket) {
-    const picture = ticket.pictures?.find((p) => p.kind !== "after");
+    const picture = inOrder(ticket.pictures ?? []).find((p) => p.kind !== "after");
     const metres = range(ticket);
     const sentBack = ticket.state === "handling" ? ticket.history?.filter((e) => e.action === "send_back").at(-1) : null;
     return el("article", { class: `crew-card ${ticket.category}`, "aria-label": nameOf(ticket), data: { id: ticket.ticket_id } },
-      picture ? el("button", { type: "button", class: "crew-picture", "aria-label": t("picture.enlarge"), on: { click: () => enlarge(ticket.pictures) } }, el("img", { src: picture.url, alt: "", loading: "lazy" })) : null,
+      picture ? el("button", { type: "button", class: "crew-picture", "aria-label": t("picture.enlarge"), on: { click: () => enlarge(inOrder(ticket.pictures)) } }, el("img", { src: picture.url, alt: "", loading: "lazy" })) : null,
       el("div", { class: "crew-body" },
         el("div", { class: "row wrap" }, categoryChip(ticket.category), priorityChip(ticket.priority), dueChip(ticket), ticket.isWaiting ? el("span", { class: "chip" }, icon("clock"), t("crew.waiting")) : null),
         el("h2", {}, nameOf(ticket)),
