@@ -172,4 +172,6 @@ def _show(
     if verdict.get("promoted"):
         sys.stdout.write(f"{other.id} is in use now\n")
     if unjudged := gate.unjudged(rows):
-        sys.stdout.write(f"not judged, since the pictures show none: {', '.join(unjudged)}\n")
+        sys.stdout.write(
+            f"not judged, since the pictures show none or too few: {', '.join(unjudged)}\n"
+        )

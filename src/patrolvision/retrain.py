@@ -89,6 +89,7 @@ def _learnt(
     if network.names_of(net) != parent.classes:
         raise ConfigError(f"{parent.id}: its checkpoint has other classes than its card")
     learner = trainer.begin(network.with_classes(net, classes), shaped)
+    start = {name: value.clone() for name, value in learner.average.state_dict().items()}
     state = args.out / checkpoints.STATE
     if state.is_file():
         checkpoints.load_state(state, learner, about)
@@ -100,7 +101,7 @@ def _learnt(
             "no --replay: what the new pictures do not show may be forgotten; the gate will tell\n"
         )
     with progress(shaped.steps, learner.step) as on_step:
-        return trainer.train(
+        average = trainer.train(
             learner,
             classes,
             data,
@@ -109,6 +110,7 @@ def _learnt(
             save=lambda now: checkpoints.save_state(state, now, about),
             on_step=on_step,
         )
+    return trainer.blended(average, start, shaped.blend)
 
 
 def training_set(
@@ -255,7 +257,18 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _train_settings(args: argparse.Namespace) -> trainer.TrainSettings:
-    names = ("steps", "batch", "imgsz", "lr", "freeze", "seed", "threads", "device", "save_every")
+    names = (
+        "steps",
+        "batch",
+        "imgsz",
+        "lr",
+        "freeze",
+        "seed",
+        "threads",
+        "device",
+        "save_every",
+        "blend",
+    )
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if args.replay_share is not None:
         given["replay"] = args.replay_share

@@ -22,6 +22,8 @@ from patrolvision.training.evaluation_matching import ClassMatches
 from patrolvision.training.labels import LabelledPicture
 from patrolvision.types import Detections
 
+LEAST_UNITS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class ClassChange:
@@ -36,18 +38,21 @@ class ClassChange:
     before: float | None
     after: float | None
     difference: Estimate
+    units: int = 0  # places, missions or single pictures that show the class
 
     @property
     def is_worse(self) -> bool:
         """Whether the class was lost, or got worse beyond the interval."""
         if self.before is not None and self.after is None:
             return True
-        return self.difference.high is not None and self.difference.high < 0
+        return self.is_judged and self.difference.high is not None and self.difference.high < 0
 
     @property
     def is_judged(self) -> bool:
-        """Whether there was anything to judge the class by."""
-        return self.boxes > 0
+        """Whether there was enough to judge the class by: of one or two places no interval can be
+        made, since every resampling of one is that one.
+        """
+        return self.boxes > 0 and self.units >= LEAST_UNITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +90,16 @@ def changes(
                 _figure(a),
                 None if name not in after.classes else _figure(b),
                 told,
+                0 if known is None else _units(pictures, known),
             )
         )
     return rows
+
+
+def _units(pictures: Sequence[LabelledPicture], matches: ClassMatches) -> int:
+    """How many places, missions or single pictures show the class."""
+    shown = [pictures[k] for k in matches.pictures[matches.drawn > 0]]
+    return len({picture.group or str(picture.path) for picture in shown})
 
 
 def _figure(matches: ClassMatches | None) -> float | None:
@@ -113,7 +125,7 @@ def refusals(
                 f"{high:+.3f}) on {row.boxes} boxes in {row.pictures} pictures"
             )
     if not any(row.is_judged for row in rows):
-        found.append("the frozen test set has no box of any class the candidate knows")
+        found.append("the frozen test set shows too little of every class the candidate knows")
     return found + list(card_gaps)
 
 
@@ -123,6 +135,7 @@ def as_json(rows: Sequence[ClassChange]) -> dict[str, dict[str, Any]]:
         row.name: {
             "pictures": row.pictures,
             "boxes": row.boxes,
+            "units": row.units,
             "before": _rounded(row.before),
             "after": _rounded(row.after),
             "difference": _rounded(row.difference.value),
@@ -141,7 +154,7 @@ def table(rows: Sequence[ClassChange], before: str, after: str) -> list[list[str
     for row in rows:
         told = row.difference
         text = "not judged"
-        if told.value is not None:
+        if told.value is not None and row.is_judged:
             low, high = told.low or 0.0, told.high or 0.0
             text = f"{told.value:+.3f} ({low:+.3f} to {high:+.3f})"
         mark = "worse" if row.is_worse else ""
@@ -158,5 +171,5 @@ def _text(value: float | None) -> str:
 
 
 def unjudged(rows: Sequence[ClassChange]) -> list[str]:
-    """Classes of which the frozen pictures show nothing."""
+    """Classes of which the frozen pictures show nothing, or too little to tell."""
     return [row.name for row in rows if not row.is_judged]

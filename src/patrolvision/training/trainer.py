@@ -43,6 +43,7 @@ class TrainSettings:
     mosaic: float = 0.5
     ema: float = 0.996
     replay: float = 0.5  # share of each batch from the old pictures, where there are any
+    blend: float = 0.0  # share of the weights it began with in what comes out
     seed: int = 0
     save_every: int = 50  # steps between checkpoints
     threads: int = 1  # on a shared machine two that wait for each other are far slower than one
@@ -55,6 +56,8 @@ class TrainSettings:
             raise ConfigError(f"imgsz must be a multiple of 32 from 64 on, got {self.imgsz}")
         if not 0.0 <= self.replay < 1.0:
             raise ConfigError(f"replay must lie in [0, 1), got {self.replay}")
+        if not 0.0 <= self.blend < 1.0:
+            raise ConfigError(f"blend must lie in [0, 1), got {self.blend}")
         if not 0.0 < self.lr < 1.0:
             raise ConfigError(f"lr must lie between 0 and 1, got {self.lr}")
 
@@ -140,6 +143,18 @@ def train(
         if learner.step % settings.save_every == 0 or learner.step == settings.steps:
             save(learner)
     return learner.average
+
+
+def blended(network: Any, start: Mapping[str, Any], share: float) -> Any:
+    """The network, in place, with a share of the weights (a state_dict) that it began with.
+
+    Between both lie networks that know the new and have forgotten less of the old (Wortsman et
+    al., Robust fine-tuning of zero-shot models, CVPR 2022).
+    """
+    for name, value in network.state_dict().items():
+        if value.dtype.is_floating_point:
+            value.lerp_(start[name].to(value.device), share)
+    return network
 
 
 def facts_of(settings: TrainSettings) -> dict[str, Any]:
