@@ -161,6 +161,31 @@ def test_a_device_is_registered_and_heard_of(
     assert dora.post("/api/v1/devices", json=huge).status_code == 422
 
 
+def test_a_full_bin_waits_in_the_queue_as_one_incident_however_often_it_is_told(
+    app: FastAPI, store: SqlStore, dora: TestClient
+) -> None:
+    sensor = {"id": "bin-3", "kind": "sensor", "lat_deg": LAT, "lon_deg": LON}
+    dora.post("/api/v1/devices", json=sensor)
+    dora.post("/api/v1/devices", json={"id": "bin-4", "kind": "sensor"})
+    client = TestClient(app, headers={"Authorization": f"Bearer {key(store, 'telemetry')}"})
+    said = []
+    for minutes in (40, 40, 20, 0):
+        at = (START - timedelta(minutes=minutes)).isoformat()
+        told = {"event": "full_bin", "at": at, "value": 0.97}
+        said.append(client.post("/api/v1/devices/bin-3/events", json=told).json())
+    assert len({one["incident_id"] for one in said}) == 1
+    assert [(one["kind"], one["new"]) for one in said] == [
+        ("review", True), ("review", True), ("review", False), ("review", False),
+    ]  # fmt: skip
+    assert [len(incident.observation_ids) for incident in store.incidents()] == [3]
+    assert list(store.tickets()) == []
+    for address, event, status in (
+        ("bin-3", "noise", 422), ("bin-4", "full_bin", 422), ("bin-5", "full_bin", 404),
+    ):  # fmt: skip
+        answer = client.post(f"/api/v1/devices/{address}/events", json={"event": event})
+        assert answer.status_code == status, answer.text
+
+
 def test_zones_and_grids_are_checked_as_their_files_are_and_kept_in_versions(
     dora: TestClient,
 ) -> None:

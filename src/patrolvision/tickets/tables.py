@@ -18,8 +18,7 @@ from patrolvision.errors import ConfigError
 T = TypeVar("T")
 TABLES = (
     "categories", "causes", "deadlines", "hours", "holidays", "levels", "dispatch", "retention",
-    "scoring",
-)  # fmt: skip
+    "scoring", "sensors")  # fmt: skip
 LARGEST_TABLE = 5_000_000  # bytes
 
 

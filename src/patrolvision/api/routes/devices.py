@@ -1,6 +1,6 @@
 """Devices: cars, drones, cameras and sensors, with what they carry and when they were heard of."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -8,12 +8,16 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from patrolvision.api import queries
+from patrolvision.api.intake import Layers
 from patrolvision.api.problems import Problem
 from patrolvision.api.routes.crews import AHEAD, BEHIND, Code, Text
 from patrolvision.api.security import Office, Principal, reader, requires, requires_scope
+from patrolvision.api.sensing import SensorEvent, take
 from patrolvision.store import devices as stored
+from patrolvision.tickets.sensors import load_sensors
 
 SCOPE = "heartbeat"
+EVENTS = "telemetry"  # the scope of sensors that tell of events
 SILENT_AFTER = timedelta(minutes=5)
 MOST_BYTES = 20_000  # of one device's free JSON
 Kind = Literal["car", "drone", "camera", "sensor"]
@@ -65,6 +69,24 @@ class Heartbeat(BaseModel):
     newest_frame_at: AwareDatetime | None = None
 
 
+class Event(BaseModel):
+    """What a sensor noticed; events are those of the office's sensors table."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    event: Annotated[Text, Field(examples=["full_bin"])]
+    at: AwareDatetime | None = None  # None: now
+    value: Annotated[float, Field(ge=-1e12, le=1e12)] | None = None
+
+
+class Candidate(BaseModel):
+    """The incident that an event belongs to; new: the event founded it."""
+
+    incident_id: str
+    kind: str
+    new: bool
+
+
 class ShownDevice(BaseModel):
     """A device; is_alive: heard of within the last five minutes."""
 
@@ -82,6 +104,8 @@ def router(office: Office) -> APIRouter:
     """Devices over the office's store."""
     engine = office.store.engine
     router = APIRouter(prefix="/api/v1", tags=["devices"])
+    in_force = Layers(office)
+    sensors = load_sensors(office.settings.tables)
 
     @router.get("/devices")
     def devices(
@@ -118,12 +142,8 @@ def router(office: Office) -> APIRouter:
         who: Annotated[Principal, Depends(requires_scope(office, SCOPE, "dispatcher"))],
     ) -> ShownDevice:
         """Note that a device is alive, and what it says of itself."""
-        if who.device is not None and who.device != device_id:
-            raise Problem(403, f"{who.name} speaks for the device {who.device} only")
         now = office.clock()
-        at = beat.at or now
-        if not now - BEHIND <= at <= now + AHEAD:
-            raise Problem(422, f"at: {at.isoformat()} is not of the past year")
+        at = _checked(who, device_id, beat.at or now, now)
         said = beat.model_dump(exclude={"at"}, exclude_none=True, mode="json")
         if not stored.heard(engine, device_id, at, said):
             raise Problem(404, f"there is no device {device_id}")
@@ -131,7 +151,42 @@ def router(office: Office) -> APIRouter:
         assert found is not None
         return _shown(found, now)
 
+    @router.post("/devices/{device_id}/events")
+    def noticed(
+        device_id: queries.Id,
+        event: Event,
+        who: Annotated[Principal, Depends(requires_scope(office, EVENTS, "dispatcher"))],
+    ) -> Candidate:
+        """Take a sensor's event as a candidate that waits for a person in the queue.
+
+        Events that go on in one place are one incident, together with what patrols saw there.
+        """
+        now = office.clock()
+        at = _checked(who, device_id, event.at or now, now)
+        device = stored.stored_device(engine, device_id)
+        if device is None:
+            raise Problem(404, f"there is no device {device_id}")
+        rule = sensors.get(event.event)
+        if rule is None:
+            known = ", ".join(sorted(sensors))
+            raise Problem(422, f"event: expected one of {known}, found {event.event!r}")
+        lat_deg, lon_deg = (device.content.get(name) for name in ("lat_deg", "lon_deg"))
+        if lat_deg is None or lon_deg is None:
+            raise Problem(422, f"device {device_id} is registered without lat_deg and lon_deg")
+        told = SensorEvent(device_id, event.event, at, lat_deg, lon_deg, event.value)
+        case, is_new = take(office.store, told, rule, *in_force.now())
+        return Candidate(incident_id=case.id, kind=case.kind, new=is_new)
+
     return router
+
+
+def _checked(who: Principal, device_id: str, at: datetime, now: datetime) -> datetime:
+    """The instant, if it can be true and the device speaks for itself."""
+    if who.device is not None and who.device != device_id:
+        raise Problem(403, f"{who.name} speaks for the device {who.device} only")
+    if not now - BEHIND <= at <= now + AHEAD:
+        raise Problem(422, f"at: {at.isoformat()} is not of the past year")
+    return at.astimezone(UTC)
 
 
 def _check_size(content: Json) -> None:
