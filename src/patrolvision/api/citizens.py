@@ -2,7 +2,7 @@
 
 A report within reach (metres and time of the service's table) of a known incident confirms it.
 Otherwise it becomes an observation like any other, with the honest error of a phone's position, and
-is settled: fusion finds it when a patrol comes by. Its incident is one to be reviewed, and its
+is taken in: fusion finds it when a patrol comes by. Its incident is one to be reviewed, and its
 ticket, reported, waits for a person.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from patrolvision.geo.geodesy import distance_m
-from patrolvision.pipeline import Judged, settle
+from patrolvision.pipeline import Judged, take_in
 from patrolvision.relay.services import Service
 from patrolvision.rules.findings import finding_id
 from patrolvision.rules.rulebook import Rulebook
@@ -123,7 +123,7 @@ def _settled(
 ) -> Incident:
     seen = observation_of(claim)
     judged = Judged((seen,), (finding_of(seen, claim),))
-    settle(transaction, judged, rules=rules, grids=grids)
+    take_in(transaction, judged, rules=rules, grids=grids)  # claims the same place once more
     [case] = transaction.incidents_with([seen.id])
     return case
 
