@@ -187,7 +187,9 @@ def _add_models(commands: Any) -> None:
     promoting = step("promote", "use a release, unless a class is worse", "promote")
     promoting.add_argument("candidate", type=Path, metavar="NAME|PATH")
     for gated in (comparing, promoting):
-        gated.add_argument("--data", type=Path, action="append", required=True, metavar="DIR")
+        gated.add_argument(
+            "--data", type=Path, action="append", required=True, metavar="DIR|DATA.yaml"
+        )
         gated.add_argument("--part", default="test", help="of the data set (default test)")
         gated.add_argument("--rounds", type=int, default=1000, help="of the bootstrap")
         gated.add_argument("--seed", type=int, default=0)

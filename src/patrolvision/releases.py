@@ -18,6 +18,7 @@ from patrolvision.listing import print_table
 from patrolvision.retrain import found_on
 from patrolvision.training import cards, gate, promotion
 from patrolvision.training.evaluation import FLOOR
+from patrolvision.training.evaluation_data import look, read_data
 from patrolvision.training.labels import LabelledPicture
 from patrolvision.training.written import read_dataset, read_written
 from patrolvision.types import ModelRelease
@@ -34,8 +35,8 @@ class _Frozen:
 def compare(args: argparse.Namespace) -> int:
     """`models compare A B`: per class, the difference of AP50 with its interval."""
     settings = _settings(args)
-    frozen = _frozen(args)
     one, other = (wiring.release_in(path, settings) for path in (args.one, args.other))
+    frozen = _frozen(args, [*one.classes, *other.classes])
     rows = _changes(one, other, frozen, settings, args)
     _show(args, rows, one, other, frozen, {})
     return EXIT_OK
@@ -44,9 +45,9 @@ def compare(args: argparse.Namespace) -> int:
 def promote(args: argparse.Namespace) -> int:
     """`models promote B`: put in use if no class is worse; else the reasons, and exit code 2."""
     settings = _settings(args)
-    frozen = _frozen(args)
     now = wiring.release(settings)
     candidate = wiring.release_in(args.candidate, settings)
+    frozen = _frozen(args, [*now.classes, *candidate.classes])
     if candidate.id == now.id and candidate.folder.resolve() == now.folder.resolve():
         raise ConfigError(f"{candidate.id} is in use already")
     rows = _changes(now, candidate, frozen, settings, args)
@@ -136,12 +137,31 @@ def _seen(
         detector.close()
 
 
-def _frozen(args: argparse.Namespace) -> _Frozen:
-    """The pictures of a part of one or more data sets."""
-    pictures = [p for folder in args.data for p in read_dataset(folder, args.part)]
-    names = [read_written(folder)[0] for folder in args.data]
-    told = ", ".join(f"{facts['name']}-{facts['version']}" for facts in names)
-    return _Frozen(pictures, f"{told} {args.part}")
+def _frozen(args: argparse.Namespace, classes: Sequence[str]) -> _Frozen:
+    """The pictures of a part of data sets: folders of `dataset build`, or DATA.yaml files."""
+    pictures: list[LabelledPicture] = []
+    names = []
+    for path in args.data:
+        if path.is_file():
+            pictures += _of_file(path, args.part, classes)
+            names.append(path.name)
+        else:
+            pictures += read_dataset(path, args.part)
+            facts = read_written(path)[0]
+            names.append(f"{facts['name']}-{facts['version']}")
+    return _Frozen(pictures, f"{', '.join(names)} {args.part}")
+
+
+def _of_file(path: Path, part: str, classes: Sequence[str]) -> list[LabelledPicture]:
+    """The pictures of a DATA.yaml; ConfigError names one that cannot be judged."""
+    data = read_data(path, part, classes)
+    pictures = []
+    for file in data.files:
+        seen = look(data, file)
+        if isinstance(seen, list):
+            raise ConfigError(str(seen[0]))
+        pictures.append(seen[1])
+    return pictures
 
 
 def _settings(args: argparse.Namespace) -> Settings:
