@@ -76,8 +76,8 @@ def one_ticket(store: SqlStore) -> str:
 def test_a_crew_is_added_changed_and_followed(
     app: FastAPI, store: SqlStore, dora: TestClient, clock: Clock
 ) -> None:
-    assert dora.post("/api/v1/crews", json=CREW).status_code == 201
-    assert dora.post("/api/v1/crews", json=CREW).status_code == 409
+    for crew, status in ((CREW, 201), (CREW, 201), ({**CREW, "name": "other"}, 409)):
+        assert dora.post("/api/v1/crews", json=crew).status_code == status
     changed = dora.patch("/api/v1/crews/c1", json={"contractor": "玉洁", "duty": "Mo 08:00-20:00"})
     assert (changed.json()["contractor"], changed.json()["on_duty"]) == ("玉洁", True)
     assert dora.patch("/api/v1/crews/c9", json={}).status_code == 404
@@ -251,6 +251,8 @@ def test_a_report_is_given_in_four_forms_the_same_each_time(
         assert first.status_code == 200
         assert first.content == second.content
     assert ada.get(address).json()["rows"][0]["found"] == 15
+    only = ada.get(address, params={"rows": ["crew"]}).json()["rows"]
+    assert {row["kind"] for row in only} == {"all", "crew"}
     assert ada.post(f"{address}/approval").json() == {"new": True}
     assert ada.post(f"{address}/approval").json() == {"new": False}
     assert ada.get("/api/v1/reports/day/2027-01-01").status_code == 422

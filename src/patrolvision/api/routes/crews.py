@@ -169,10 +169,11 @@ def router(office: Office) -> APIRouter:
     def added(
         new: NewCrew, who: Annotated[Principal, Depends(requires(office, "dispatcher"))]
     ) -> ShownCrew:
-        """Add a crew."""
+        """Add a crew; told once more in the same words, it is the same crew."""
         content = {k: v for k, v in new.model_dump().items() if k != "id" and v is not None}
         now = office.clock()
-        if stored.save_crew(engine, new.id, content, who.name, now, is_new=True) is None:
+        is_added = stored.save_crew(engine, new.id, content, who.name, now, is_new=True)
+        if is_added is None and stored.stored_crews(engine)[new.id] != content:
             raise Problem(409, f"id: there is a crew {new.id} already")
         return _one(office, catalogue, new.id)
 

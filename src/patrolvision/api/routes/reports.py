@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from patrolvision import reporting, wiring
 from patrolvision.api import answers
 from patrolvision.api.security import Office, Principal, reader, requires
+from patrolvision.report.figures import ROW_KINDS
 from patrolvision.report.period import PeriodKind
 
 FORMATS: dict[str, tuple[str, str]] = {
@@ -33,6 +34,11 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 
+RowKind = Literal[
+    "all", "category", "unit_grid", "responsible_grid", "segment", "crew", "contractor"
+]
+
+
 class Approved(BaseModel):
     """Whether the report was approved now; if not, it had been before and stays as it was."""
 
@@ -51,6 +57,9 @@ def router(office: Office) -> APIRouter:
         who: Annotated[Principal, Depends(reader(office))],
         form: Annotated[Literal["json", "csv", "xlsx", "html"], Query(alias="format")] = "json",
         lang: Annotated[Literal["en", "zh"], Query(description="of the page")] = "en",
+        rows: Annotated[
+            list[RowKind], Query(max_length=len(ROW_KINDS), description="only rows of these kinds")
+        ] = [],  # noqa: B006 - fastapi copies it
     ) -> Response:
         """The figures of the period that a day lies in, as they stood at its end.
 
@@ -60,6 +69,9 @@ def router(office: Office) -> APIRouter:
         found = reporting.report_of(
             office.store, catalogue, period, day, office.clock(), causes=causes, covers=covers
         )
+        if rows:  # the first row, of everything, always stays
+            kept = [row for row in found["rows"] if row["kind"] in ("all", *rows)]
+            found = {**found, "rows": kept}
         media_type, ending = FORMATS[form]
         name = f"report-{period}-{found['first']}.{ending}"
         shown = "inline" if form in ("html", "json") else "attachment"
