@@ -23,7 +23,7 @@ from patrolvision.relay.http import HttpLimits
 from patrolvision.relay.loop import Relay, RelayRound
 from patrolvision.relay.open311_push import Open311Sink, Pushed
 from patrolvision.relay.replies import ReplySink, reply_message
-from patrolvision.relay.requests import NOTES
+from patrolvision.relay.requests import outcome
 from patrolvision.relay.services import Service, load_services
 from patrolvision.relay.webhook import WebhookSink
 from patrolvision.store import citizens
@@ -173,10 +173,7 @@ class CitizenSink:
 
 def outcome_of(payload: Mapping[str, Any]) -> str:
     """How a ticket ended, in one sentence."""
-    event = payload.get("event", {})
-    cause = event.get("data", {}).get("cause")
-    note = NOTES[payload["state"]]
-    return f"{note[:-1]}: {cause}." if payload["state"] == "rejected" and cause else note
+    return outcome(payload["state"], payload.get("event", {}).get("data", {}).get("cause"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -397,7 +397,7 @@ def ids(answer: Any) -> list[str]:
 def test_a_list_is_filtered_by_status_service_and_time(office: Office) -> None:
     [litter] = office.tickets()
     [fire] = office.post(service_code="open_fire", north_m=500.0).json()
-    rejected = move(office, litter, "reject", cause="not litter")
+    rejected = move(office, litter, "reject", cause="not_there")
     both = {litter.id, fire["service_request_id"]}
     assert set(ids(office.get("requests.json"))) == both
     assert ids(office.get("requests.json", status="closed")) == [litter.id]
@@ -412,7 +412,7 @@ def test_a_list_is_filtered_by_status_service_and_time(office: Office) -> None:
     [request] = office.get(f"requests/{rejected.id}.json").json()
     assert (request["status"], request["status_notes"]) == (
         "closed",
-        "Closed without action: not litter.",
+        "Closed without action: not there.",
     )
 
 

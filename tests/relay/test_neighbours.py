@@ -103,13 +103,13 @@ def test_who_reported_is_told_when_the_ticket_ends_and_then_forgotten(
     report(store, "r-2", phone="123")  # nobody to write to
     told.round()
     assert not folder.exists()
-    move(store, ticket, "reject", cause="not litter")
+    move(store, ticket, "reject", cause="not_there")
     told.round()  # the ticket's end becomes replies
     told.round()  # and the replies are brought
     [mail] = replies(folder)
     assert mail["To"] == "ana@city.example"
     assert ticket.id in str(mail["Subject"])
-    assert "Closed without action: not litter." in mail.get_content()
+    assert "Closed without action: not there." in mail.get_content()
     told.round()
     assert len(replies(folder)) == 1
     outbox = "".join(json.dumps(dict(message.payload)) for message in store.messages())

@@ -86,9 +86,14 @@ def status_notes(ticket: Ticket) -> str:
     last = next((e for e in reversed(ticket.history) if e.state == ticket.state), None)
     if ticket.merged_into is not None and ticket.state == "rejected":
         return MERGED.format(into=ticket.merged_into)
-    cause = None if last is None else last.data.get("cause")
-    note = NOTES[ticket.state]
-    return f"{note[:-1]}: {cause}." if ticket.state == "rejected" and cause else note
+    return outcome(ticket.state, None if last is None else last.data.get("cause"))
+
+
+def outcome(state: str, cause: str | None = None) -> str:
+    """What a citizen is told of a state; cause: the code of why it was rejected."""
+    note = NOTES[state]
+    is_named = state == "rejected" and cause
+    return f"{note[:-1]}: {str(cause).replace('_', ' ')}." if is_named else note
 
 
 def _extended(ticket: Ticket, reports: int) -> dict[str, Any]:
