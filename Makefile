@@ -12,7 +12,7 @@ help:
 	@echo "make demo   the main job on sample_media -> demo_out/report.html"
 	@echo "make test   the tests"
 	@echo "make check  ruff, mypy and the tests' static part: what CI runs"
-	@echo "make serve  the office's API over the demo's database, on http://127.0.0.1:8000"
+	@echo "make serve  the office's page and API over the demo's database, on http://127.0.0.1:8000"
 	@echo "make bench  speed and quality figures (docs/benchmarks.md)"
 	@echo "make torch  add the torch engine (CPU build where the index has one)"
 

@@ -215,7 +215,8 @@ class OfficeSettings(_Frozen):
     timezone: str = "UTC"
     city: str = "*"  # whose rows of the office's tables count, beside those for every city (*)
     tables: dict[str, Path] = Field(default_factory=dict)  # name -> CSV instead of the project's
-    tiles_url: str | None = None  # of the page's raster tiles, with {z}/{x}/{y}; None: own ground
+    # of the page's raster tiles, https://…/{z}/{x}/{y}.png; None: the office's own ground
+    tiles_url: Annotated[str, Field(pattern=r"^https?://[^\s;,'\"]+$")] | None = None
     tiles_attribution: str = ""
     open311_public: bool = False  # lists of requests are open to everybody
     open311_jurisdiction: str | None = None  # the jurisdiction_id served; None: any is taken

@@ -29,7 +29,7 @@ export function asked(f = chosen) {
   return {
     category: f.categories, state: f.states, ...span(f), text: f.text, priority: f.priorities,
     polygon: f.polygon ? wkt(f.polygon) : null, overdue: f.overdue ? true : null,
-    closed: f.closed || f.states.includes("closed") || f.states.includes("rejected") ? null : false,
+    closed: f.closed || f.text || f.states.includes("closed") || f.states.includes("rejected") ? null : false,
   };
 }
 

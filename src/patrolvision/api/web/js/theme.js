@@ -2,6 +2,7 @@
 
 const ORDER = ["auto", "light", "dark"];
 const listeners = new Set();
+const worked = new Map(); // token -> colour, as long as the theme stays
 const system = matchMedia("(prefers-color-scheme: dark)");
 
 /** "auto", "light" or "dark". */
@@ -9,6 +10,7 @@ export const theme = () => document.documentElement.dataset.theme;
 
 function show(name) {
   document.documentElement.dataset.theme = name;
+  worked.clear();
   for (const tell of listeners) tell();
 }
 
@@ -26,15 +28,20 @@ export function nextTheme() {
   show(next);
 }
 
-/** Be told when colours change. */
-export const onTheme = (tell) => listeners.add(tell);
+/** Be told when colours change; answers a function that ends it. */
+export function onTheme(tell) {
+  listeners.add(tell);
+  return () => listeners.delete(tell);
+}
 
 /** A token's colour as the browser has worked it out, e.g. colour("fire") -> "rgb(197, 48, 26)". */
 export function colour(token) {
-  const probe = document.createElement("i");
-  probe.style.color = `var(--${token})`;
-  document.body.append(probe);
-  const found = getComputedStyle(probe).color;
-  probe.remove();
-  return found;
+  if (!worked.has(token)) {
+    const probe = document.createElement("i");
+    probe.style.color = `var(--${token})`;
+    document.body.append(probe);
+    worked.set(token, getComputedStyle(probe).color);
+    probe.remove();
+  }
+  return worked.get(token);
 }

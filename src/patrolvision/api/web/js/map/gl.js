@@ -4,7 +4,7 @@ import { colour, onTheme } from "../theme.js";
 import { pictureOf } from "./pins.js";
 
 const EMPTY = { type: "FeatureCollection", features: [] };
-const NAMES = ["graticule", "zones", "ellipse", "area", "points", "selected"];
+const NAMES = ["graticule", "zones", "ellipse", "area", "crews", "points", "selected"];
 const TILED = ["coverage", "grids", "segments"]; // these come as vector tiles, so that a whole city is light
 const tiled = (name, minzoom, maxzoom) => ({ type: "vector", tiles: [`${location.origin}/api/v1/tiles/${name}/{z}/{x}/{y}.mvt`], minzoom, maxzoom });
 
@@ -44,11 +44,12 @@ function layers(hasTiles) {
     area("area", "area", { "fill-color": colour("accent"), "fill-opacity": 0.07 }),
     line("area-edge", "area", { "line-color": colour("accent"), "line-width": 1.6, "line-dasharray": [3, 2] }),
     { id: "selected", source: "selected", type: "circle", maxzoom: 18, paint: { "circle-radius": 21, "circle-color": "transparent", "circle-stroke-width": 2, "circle-stroke-opacity": 0.75, "circle-stroke-color": colour("ink") } },
+    { id: "crews", source: "crews", type: "symbol", layout: { "icon-image": ["get", "picture"], "icon-allow-overlap": true } },
     { id: "points", source: "points", type: "symbol", layout: { "icon-image": ["get", "picture"], "icon-allow-overlap": true, "icon-ignore-placement": true, "symbol-sort-key": ["get", "rank"] } },
   ];
 }
 
-const PARTS = { coverage: ["coverage", "coverage-edge"], grids: ["cells", "cells-strong", "cell-words"], zones: ["zones", "zones-edge"], segments: ["road", "road-edge"], tiles: ["tiles"] };
+const PARTS = { coverage: ["coverage", "coverage-edge"], grids: ["cells", "cells-strong", "cell-words"], zones: ["zones", "zones-edge"], segments: ["road", "road-edge"], crews: ["crews"], tiles: ["tiles"] };
 
 /** A map in `box`; rejects where the browser has no WebGL. */
 export async function glMap(box, { tiles, onMove, onPick, onPlace }) {
@@ -89,24 +90,26 @@ export async function glMap(box, { tiles, onMove, onPick, onPlace }) {
   });
   map.on("mousemove", (event) => { canvas.style.cursor = near(event.point) ? "pointer" : ""; });
   map.on("moveend", () => onMove());
-  onTheme(() => { map.setStyle(style(), { diff: false }); map.once("styledata", applyHidden); });
+  const quiet = onTheme(() => { map.setStyle(style(), { diff: false }); map.once("styledata", applyHidden); });
   await new Promise((done, failed) => {
     map.once("style.load", done);
     map.once("error", (event) => { if (!map.isStyleLoaded()) failed(event.error); });
   });
   applyHidden();
-  new ResizeObserver(() => map.resize()).observe(box);
+  const sized = new ResizeObserver(() => map.resize());
+  sized.observe(box);
 
   return {
     kind: "gl",
     own: new Set(TILED),
     set(name, data) { held[name] = data; map.getSource(name)?.setData(data); },
     show(name, visible) { if (visible) hidden.delete(name); else hidden.add(name); applyHidden(); },
-    bounds() { const b = map.getBounds(); return [b.getWest(), b.getSouth(), b.getEast(), b.getNorth()]; },
+    bounds() { const b = map.getBounds(); return [Math.max(b.getWest(), -180), Math.max(b.getSouth(), -85), Math.min(b.getEast(), 180), Math.min(b.getNorth(), 85)]; },
     zoom: () => map.getZoom(),
     zoomBy: (steps) => map.zoomTo(map.getZoom() + steps),
     fit([w, s, e, n], { padding = 60, maxZoom = 19, jump = false } = {}) { map.fitBounds([[w, s], [e, n]], { padding, maxZoom, animate: !jump, duration: 500 }); },
     fly(lon, lat, zoom, padding = {}) { map.easeTo({ center: [lon, lat], zoom, padding, duration: 450 }); },
     aim: (on) => { canvas.style.cursor = on ? "crosshair" : ""; },
+    remove() { quiet(); sized.disconnect(); map.remove(); }, // a browser has few WebGL contexts to give
   };
 }

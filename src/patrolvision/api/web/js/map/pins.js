@@ -105,6 +105,25 @@ export function drawCluster(pen, x, y, count) {
   pen.fillText(short(count), x, y + 0.5);
 }
 
+/** Draw a crew at (x, y) with its name below; pale where its position is old. */
+export function drawCrew(pen, x, y, { name, isFresh }) {
+  pen.globalAlpha = isFresh ? 1 : 0.55;
+  pen.beginPath();
+  pen.roundRect(x - 10, y - 10, 20, 20, 6);
+  pen.fillStyle = colour("accent");
+  pen.fill();
+  pen.lineWidth = 2;
+  pen.strokeStyle = colour("paper");
+  pen.stroke();
+  pen.fillStyle = colour("accent-ink");
+  pen.font = "650 11px system-ui, sans-serif";
+  pen.textAlign = "center";
+  pen.textBaseline = "middle";
+  pen.fillText([...name][0]?.toUpperCase() ?? "", x, y + 0.5);
+  drawWords(pen, x, y + 19, name);
+  pen.globalAlpha = 1;
+}
+
 /** Draw small words centred at (x, y), legible on any ground. */
 export function drawWords(pen, x, y, words) {
   pen.font = "500 11px system-ui, sans-serif";
@@ -141,6 +160,11 @@ export function pictureOf(name) {
     return [picture(size, size, (pen) => drawCluster(pen, size / 2, size / 2, Number(rest[0]))), options];
   }
   if (kind === "dot") return [picture(14, 14, (pen) => drawDot(pen, 7, 7, rest[0])), options];
+  if (kind === "crew") {
+    const [isFresh, ...name] = rest;
+    const wide = 24 + 9 * name.join("|").length;
+    return [picture(wide, 58, (pen) => drawCrew(pen, wide / 2, 29, { name: name.join("|"), isFresh: isFresh === "1" })), options];
+  }
   const words = rest.join("|");
   const width = 12 + 7 * words.length;
   return [picture(width, 18, (pen) => drawWords(pen, width / 2, 9, words)), options];

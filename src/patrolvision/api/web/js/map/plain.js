@@ -1,7 +1,7 @@
 /** The map on a plain canvas, for browsers without WebGL; offers what map/gl.js offers. */
 
 import { colour, onTheme } from "../theme.js";
-import { drawCluster, drawDot, drawPin, drawWords, tokenOf } from "./pins.js";
+import { drawCluster, drawCrew, drawDot, drawPin, drawWords, tokenOf } from "./pins.js";
 
 const EMPTY = { type: "FeatureCollection", features: [] };
 const TILE = 512; // pixels of the world at zoom 0, as in MapLibre
@@ -66,6 +66,7 @@ export function plainMap(box, { onMove, onPick, onPlace }) {
       pen.lineWidth = 2;
       pen.stroke();
     });
+    each("crews", (f) => drawCrew(pen, ...toPage(f.geometry.coordinates), { name: f.properties.name, isFresh: f.properties.is_fresh }));
     each("points", (f) => {
       const [x, y] = toPage(f.geometry.coordinates);
       const p = f.properties;
@@ -148,8 +149,9 @@ export function plainMap(box, { onMove, onPick, onPlace }) {
     const hit = [...spots].reverse().find((s) => Math.hypot(s.x - e.offsetX, s.y - e.offsetY) < (s.f.properties.count > 1 ? 22 : 15));
     if (hit) onPick({ ...hit.f.properties, lon: hit.f.geometry.coordinates[0], lat: hit.f.geometry.coordinates[1] });
   });
-  onTheme(soon);
-  new ResizeObserver(soon).observe(box);
+  const quiet = onTheme(soon);
+  const sized = new ResizeObserver(soon);
+  sized.observe(box);
   draw();
 
   const go = (lon, lat, zoom, { left = 0, right = 0, top = 0, bottom = 0 } = {}) => {
@@ -163,7 +165,7 @@ export function plainMap(box, { onMove, onPick, onPlace }) {
     own: new Set(),
     set(name, data) { held[name] = data; soon(); },
     show(name, visible) { if (visible) hidden.delete(name); else hidden.add(name); soon(); },
-    bounds() { const [w, n] = toGround(0, 0); const [e, s] = toGround(...size); return [w, s, e, n]; },
+    bounds() { const [w, n] = toGround(0, 0); const [e, s] = toGround(...size); return [Math.max(w, -180), Math.max(s, -85), Math.min(e, 180), Math.min(n, 85)]; },
     zoom: () => view.zoom,
     zoomBy: (steps) => zoomAt(size[0] / 2, size[1] / 2, steps),
     fit([w, s, e, n], { padding = 60, maxZoom = 19 } = {}) {
@@ -174,5 +176,6 @@ export function plainMap(box, { onMove, onPick, onPlace }) {
     },
     fly: go,
     aim: (on) => { canvas.style.cursor = on ? "crosshair" : ""; },
+    remove() { quiet(); sized.disconnect(); clearTimeout(settled); },
   };
 }

@@ -6,7 +6,7 @@ import { CATEGORIES, categoryName } from "../words.js";
 import { groundKeeper } from "./ground.js";
 import { plainMap } from "./plain.js";
 
-const SWITCHES = ["coverage", "grids", "segments", "zones"];
+const SWITCHES = ["coverage", "grids", "segments", "zones", "crews"];
 
 function hasWebGL() {
   if (new URLSearchParams(location.search).get("map") === "plain") return false;

@@ -15,6 +15,7 @@ const EMPTY = { type: "FeatureCollection", features: [] };
 const RANK = { urgent: 3, high: 2, normal: 1 };
 /** The zoom at which an ellipse of this half axis is well seen. */
 const closeUp = (long_m, lat) => Math.min(20.5, Math.max(18, Math.log2((26 * 78_271.5 * Math.cos((lat * Math.PI) / 180)) / long_m)));
+const CREWS_AGAIN_MS = 30_000;
 let lastPlace = null; // where the map was when it was last left
 
 const feature = (properties, geometry) => ({ type: "Feature", properties, geometry });
@@ -36,6 +37,7 @@ export function open(main, address) {
   let map = null;
   let pointsAsked = null;
   let points = EMPTY;
+  let crewTimer = 0;
   let gone = false;
   const mapNode = el("section", { class: "map-stage" });
   const drawerNode = el("aside", { class: "drawer", hidden: true, "aria-label": t("ticket.label") });
@@ -48,7 +50,7 @@ export function open(main, address) {
   main.append(panel, mapNode, drawerNode);
 
   const bbox = () => map?.bounds().map((d) => d.toFixed(6)).join(",");
-  const refreshList = () => list.fill({ ...asked(), bbox: filter().inView && map ? bbox() : null, sort: filter().sort }).then(() => list.select(drawer.shown()));
+  const refreshList = () => list.fill({ ...asked(), bbox: filter().inView && !filter().text && map ? bbox() : null, sort: filter().sort }).then(() => list.select(drawer.shown()));
   async function refreshPoints() {
     if (!map) return;
     pointsAsked?.abort();
@@ -97,6 +99,13 @@ export function open(main, address) {
     else clearPlace();
   }
 
+  async function refreshCrews() {
+    const crews = await get("crews", {}, { quiet: true }).catch(() => []);
+    const placed = crews.filter((crew) => crew.active && crew.position);
+    map?.set("crews", collection(...placed.map(({ name, position }) => feature(
+      { name, is_fresh: position.is_fresh, picture: `crew|${position.is_fresh ? 1 : 0}|${name}` },
+      { type: "Point", coordinates: [position.lon_deg, position.lat_deg] }))));
+  }
   async function firstPlace() {
     if (lastPlace) return map.fit(lastPlace.bounds, { padding: 0, jump: true, maxZoom: 22 });
     const { rows } = await page("tickets", { limit: 200, sort: "newest" }).catch(() => ({ rows: [] }));
@@ -106,12 +115,14 @@ export function open(main, address) {
   }
   async function begin() {
     const made = await stage(mapNode, { tiles: officeSettings().tiles, moved: () => map && moved(), pick });
-    if (gone) return;
+    if (gone) { made.remove(); return; }
     map = made;
     mapNode.dataset.map = map.kind;
     await firstPlace();
     map.showArea(filter().polygon);
     refresh();
+    refreshCrews();
+    crewTimer = setInterval(refreshCrews, CREWS_AGAIN_MS);
     if (drawer.shown()) drawer.open(drawer.shown());
   }
   const onKey = (event) => { if (event.key === "Escape" && drawer.shown() && !document.querySelector("dialog[open]")) go(null); };
@@ -121,5 +132,5 @@ export function open(main, address) {
   update(address);
   refreshList();
   begin();
-  return { update, close() { gone = true; quiet(); removeEventListener("keydown", onKey); } };
+  return { update, close() { gone = true; clearInterval(crewTimer); map?.remove(); map = null; quiet(); removeEventListener("keydown", onKey); } };
 }

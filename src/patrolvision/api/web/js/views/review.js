@@ -52,7 +52,7 @@ function heldVerdicts(failed) {
 function smallMap(node) {
   const map = plainMap(node, { onMove: () => ground?.(), onPick: () => {} });
   const ground = groundKeeper(map);
-  return (item) => {
+  const show = (item) => {
     const s2 = item.sigma_m ** 2;
     const cov = item.incident?.cov_en_m2 ?? item.cov_en_m2 ?? [[s2, 0], [0, s2]];
     const at = [item.lon_deg, item.lat_deg];
@@ -62,6 +62,7 @@ function smallMap(node) {
     map.set("points", one({ category: item.category, state: "reported", priority: item.priority }, { type: "Point", coordinates: at }));
     map.fit(boxOf(ring, 25), { padding: 10, maxZoom: 19 });
   };
+  return { show, remove: () => map.remove() };
 }
 
 /** Open the view. */
@@ -88,7 +89,7 @@ export function open(main) {
   const words = el("div", { class: "review-words" });
   const keys = el("footer", { class: "review-keys" });
   main.append(head, stage, put(side, mapNode, words), keys);
-  const showPlace = smallMap(mapNode);
+  const place = smallMap(mapNode);
 
   const current = () => items[at];
   const canJudge = () => may("reviewer", "dispatcher");
@@ -183,7 +184,7 @@ export function open(main) {
           ["fact.seen", when(incident.first_seen ?? openedAt(item))], ["fact.by", incident.mission_ids?.join(", ")], ["fact.zone", incident.zone_id],
           ["fact.score", incident.score?.toFixed(2)], ["fact.class", incident.class ? tOr(`class.${incident.class}`, incident.class) : null]]
           .filter(([, value]) => value).map(([label, value]) => [el("dt", {}, t(label)), el("dd", { class: "num" }, value)])));
-    if (item.lat_deg !== undefined) showPlace(item);
+    if (item.lat_deg !== undefined) place.show(item);
     for (const next of items.slice(at + 1, at + 3)) if (next.pictures?.[0]) new Image().src = next.pictures[0].url; // so that the next one is there at once
   }
   function render() { drawHead(); drawItem(); drawKeys(); }
@@ -204,5 +205,5 @@ export function open(main) {
   addEventListener("pagehide", leave);
   render();
   load();
-  return { update() {}, close() { leave(); removeEventListener("keydown", onKey); removeEventListener("pagehide", leave); } };
+  return { update() {}, close() { leave(); place.remove(); removeEventListener("keydown", onKey); removeEventListener("pagehide", leave); } };
 }
