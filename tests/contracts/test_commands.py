@@ -30,6 +30,7 @@ CALLS = [
     "telemetry a.srt --format gpx",
     "watch config.toml",
     "serve --db sqlite:///p.db --host 127.0.0.1 --port 8000",
+    "relay --db sqlite:///p.db --config n.toml --once",
     "simulate out --seed 7",
     "doctor",
 ]
