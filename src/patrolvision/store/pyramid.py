@@ -12,7 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Engine, delete, func, or_, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    delete,
+    func,
+    or_,
+    select,
+    text,
+    union_all,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from patrolvision.store import quads, rows
@@ -128,7 +138,7 @@ def clusters(
     Zooms that are not summed are answered with the tiles of the next one above that is.
     """
     zoom = max(level for level in LEVELS if level <= zoom)
-    ranges = [_whole(quad_range, zoom) for quad_range in ranges]
+    ranges = quads.joined([_whole(quad_range, zoom) for quad_range in ranges])
     sums: dict[int, list[int]] = {}
     for row in connection.execute(_folded(ranges, zoom, kinds)):
         sums[row.key] = [int(row.n), int(row.lat), int(row.lon)]
@@ -160,15 +170,20 @@ def _whole(quad_range: quads.Range, zoom: int) -> quads.Range:
 
 
 def _folded(ranges: Sequence[quads.Range], zoom: int, kinds: Kinds) -> Any:
+    """One branch for each range: of ranges joined by OR, SQLite reads the whole table."""
     table = ticket_tiles
-    keys = [quads.keys_in(quad_range, zoom) for quad_range in ranges]
-    within = or_(*(table.c.key.between(first, last) for first, last in keys))
+    keys = quads.joined([quads.keys_in(quad_range, zoom) for quad_range in ranges])
     sums = (
         func.sum(table.c.count).label("n"),
         func.sum(table.c.lat_e6).label("lat"),
         func.sum(table.c.lon_e6).label("lon"),
     )
-    return select(table.c.key, *sums).where(within, *_of(table, kinds)).group_by(table.c.key)
+    of = _of(table, kinds)
+    found = [
+        select(table.c.key, *sums).where(table.c.key.between(*one), *of).group_by(table.c.key)
+        for one in keys
+    ]
+    return found[0] if len(found) == 1 else union_all(*found)
 
 
 def _unfolded(ranges: Sequence[quads.Range], kinds: Kinds) -> Any:

@@ -105,10 +105,10 @@ def quads_covering(box: Bounds, most: int = 64) -> list[Range]:
     west, south, east, north = box
     if west > east:
         halves = (west, south, 180.0, north), (-180.0, south, east, north)
-        return _joined([r for half in halves for r in quads_covering(half, most // 2)])
+        return joined([r for half in halves for r in quads_covering(half, most // 2)])
     _, left, top = tile_at(north, west, ZOOM)
     _, right, bottom = tile_at(south, east, ZOOM)
-    return _joined(_covering((left, top, right, bottom), most))
+    return joined(_covering((left, top, right, bottom), most))
 
 
 def _covering(window: tuple[int, int, int, int], most: int) -> list[Range]:
@@ -147,7 +147,7 @@ def _is_within(tile: Tile, window: tuple[int, int, int, int]) -> bool:
     return b[0] <= a[0] and a[2] <= b[2] and b[1] <= a[1] and a[3] <= b[3]
 
 
-def _joined(ranges: list[Range]) -> list[Range]:
+def joined(ranges: list[Range]) -> list[Range]:
     """The same numbers in as few ranges as possible, ascending."""
     result: list[Range] = []
     for first, last in sorted(ranges):

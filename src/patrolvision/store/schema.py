@@ -226,8 +226,7 @@ tickets = Table(
     _required("version", Integer),
     Column("quad", BigInteger, nullable=False, server_default=text("0")),  # quads.py
     Index("ix_tickets_opened_at_id", "opened_at", "id"),
-    Index("ix_tickets_quad", "quad"),
-    Index("ix_tickets_state_quad", "state", "quad"),
+    Index("ix_tickets_quad_state", "quad", "state"),
     Index("ix_tickets_state_due_at_id", "state", "due_at", "id"),
     *(
         Index(f"ix_tickets_{'_'.join(names)}_opened_at_id", *names, "opened_at", "id")

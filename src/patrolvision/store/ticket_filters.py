@@ -121,13 +121,10 @@ def kinds_lead(wanted: TicketFilter) -> Lead:
     return Lead(pairs, (name, "state"))
 
 
-def box_lead(box: Bounds, states: Sequence[str]) -> Lead:
-    """Tickets in a box, of some states if there are any; the box sifts as well, exactly."""
+def box_lead(box: Bounds) -> Lead:
+    """Tickets in a box, and others beside it: the box sifts as well, exactly."""
     ranges, c = quads.quads_covering(box), tickets.c
-    if not states:
-        return Lead(tuple(c.quad.between(first, last) for first, last in ranges))
-    pairs = [(state, r) for state in states for r in ranges]
-    return Lead(tuple(and_(c.state == s, c.quad.between(*r)) for s, r in pairs), ("state",))
+    return Lead(tuple(c.quad.between(first, last) for first, last in ranges))
 
 
 def sifting(wanted: TicketFilter, led: Sequence[str] = ()) -> list[ColumnElement[bool]]:
