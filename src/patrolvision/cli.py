@@ -35,6 +35,10 @@ def _fuse(args: argparse.Namespace) -> int:
 
 
 def _listing(args: argparse.Namespace) -> int:
+    if args.words:
+        from patrolvision import hand
+
+        return hand.main(args)
     from patrolvision import listing
 
     return listing.main(args)
@@ -298,6 +302,21 @@ def _add_evaluate(commands: Any) -> None:
     judge.set_defaults(door=_evaluate)
 
 
+def _add_hand(incidents: argparse.ArgumentParser) -> None:
+    incidents.add_argument(
+        "words",
+        nargs="*",
+        metavar="WORD",
+        help="merge A B | split A --observations ID … | undo DECISION | decisions; nothing: list",
+    )
+    incidents.add_argument("--observations", nargs="+", metavar="ID", help="what a split parts off")
+    incidents.add_argument("--actor", default="command line", help="who decides")
+    incidents.add_argument("--note", default="", help="why")
+    incidents.add_argument("--zones", type=Path, help="by which vehicles are judged anew")
+    incidents.add_argument("--grids", type=Path, help="for the codes of new tickets")
+    incidents.add_argument("--timezone", default="UTC", help="of zones that name none")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
     parser = argparse.ArgumentParser(
@@ -343,7 +362,9 @@ def build_parser() -> argparse.ArgumentParser:
         listing.add_argument(
             "--format", choices=("table", "json", "geojson", "csv"), default="table"
         )
-        listing.set_defaults(door=_listing, what=what)
+        listing.set_defaults(door=_listing, what=what, words=[])
+        if what == "incidents":
+            _add_hand(listing)
 
     detect = commands.add_parser("detect", help="one JSON line per picture")
     detect.add_argument("media", nargs="+", type=Path, help="pictures or folders of pictures")

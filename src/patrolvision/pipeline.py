@@ -30,6 +30,7 @@ from patrolvision.types import (
     Detections,
     Finding,
     Frame,
+    HandDecision,
     Incident,
     Look,
     Observation,
@@ -246,6 +247,28 @@ def take_in(
     tickets, raised = _ticketed(transaction, list(changed.values()), grids)
     transaction.note_pictures(_notes(judged.findings))
     return Settled(observations, len(changed), tickets, raised)
+
+
+def decide(
+    transaction: StoreTransaction,
+    decision: HandDecision,
+    *,
+    rules: Rulebook | None = None,
+    grids: GridIndex | None = None,
+    settings: FusionSettings | None = None,
+) -> Settled:
+    """Keep a merge or split by hand, or its undoing (hand.undone), and fuse anew what it is about.
+
+    Tickets follow their incidents: one that was merged away rejects its own, naming the other.
+    """
+    transaction.claim_all()
+    transaction.save_hand_decisions([decision])
+    about = transaction.findings_of([o for group in decision.groups for o in group])
+    rejudge = None if rules is None else rules.rejudged
+    changed = absorb(about, transaction, settings or FusionSettings(), (), rejudge)
+    incidents = transaction.save_incidents(changed)
+    tickets, raised = _ticketed(transaction, changed, grids)
+    return Settled(0, incidents, tickets, raised)
 
 
 def _ticketed(

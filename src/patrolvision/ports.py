@@ -16,6 +16,7 @@ from patrolvision.types import (
     Finding,
     Frame,
     FrameCounts,
+    HandDecision,
     Image,
     Incident,
     Look,
@@ -145,6 +146,12 @@ class StoreTransaction(Protocol):
 
     def incidents_with(self, observation_ids: Sequence[str]) -> list[Incident]:
         """Stored incidents that hold any of these observations."""
+
+    def hand_decisions(self) -> list[HandDecision]:
+        """What persons decided about which observations are one thing, and did not take back."""
+
+    def save_hand_decisions(self, decisions: Sequence[HandDecision]) -> int:
+        """Insert or replace by id; how many changed."""
 
     def save_incidents(self, incidents: Sequence[Incident]) -> int:
         """Insert or replace by id; how many changed. No two share an observation."""

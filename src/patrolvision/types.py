@@ -418,6 +418,27 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True)
+class HandDecision:
+    """What a person said of observations: each group is one thing, and no two groups are.
+
+    One group: a merge; several: a split. Taken back if undone_at is set.
+    """
+
+    id: str
+    category: Category
+    groups: tuple[tuple[str, ...], ...]
+    actor: str
+    at: datetime
+    note: str = ""
+    undone_at: datetime | None = None
+    undone_by: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_aware(self.at, "at")
+        _check(all(self.groups) and len(self.groups) > 0, "every group needs an observation")
+
+
+@dataclass(frozen=True, slots=True)
 class GridCodes:
     """The three administrative codes of a place; None where no cell or segment covers it."""
 

@@ -18,7 +18,7 @@ STAGES = {
 }  # fmt: skip
 DOORS = {
     "batch", "missions", "live", "follower", "retrain", "api", "demo", "fuse", "listing", "peek",
-    "doctor", "bench", "deliver", "progress", "curate", "releases", "evaluating", "reporting",
+    "doctor", "bench", "hand", "deliver", "progress", "curate", "releases", "evaluating", "reporting",
     "relaying", "rounds", "staff", "keeping",
 }  # fmt: skip
 FLOOR = {

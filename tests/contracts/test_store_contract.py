@@ -32,6 +32,7 @@ from patrolvision.types import (
     Finding,
     GeoPoint,
     GridCodes,
+    HandDecision,
     Incident,
     Look,
     MissionRecord,
@@ -167,6 +168,20 @@ def fill(store: SqlStore) -> tuple[int, ...]:
         changes.append(tx.enqueue([OutboxMessage("x", "tickets", {"n": 1})]))
         tx.finish_mission(MissionRecord("m1", "d", "done", {"observations": 20}, T0))
     return tuple(changes)
+
+
+def test_a_decision_by_hand_comes_back_until_it_is_undone(store: SqlStore) -> None:
+    split = HandDecision("h1", "litter", (("o1", "o2"), ("o3",)), "me", T0, "two heaps")
+    empty = store.digest()
+    with store.transaction() as tx:
+        assert [tx.save_hand_decisions([split]) for _ in range(2)] == [1, 0]
+        assert tx.hand_decisions() == [split]
+    assert store.digest() != empty
+    back = replace(split, undone_at=T0 + timedelta(days=1), undone_by="you")
+    with store.transaction() as tx:
+        tx.save_hand_decisions([back])
+        assert tx.hand_decisions() == []
+    assert store.hand_decisions() == [back]
 
 
 def test_the_second_run_of_a_mission_changes_nothing(store: SqlStore) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from patrolvision.incidents.alignment import things_of
+from patrolvision.incidents.hand import obeyed
 from patrolvision.incidents.identity import with_lasting_ids
 from patrolvision.incidents.neighbourhood import (
     Neighbourhood,
@@ -17,7 +18,7 @@ from patrolvision.incidents.neighbourhood import (
 from patrolvision.incidents.places import aligned_places, place_of, sightings_of
 from patrolvision.incidents.settings import FusionSettings
 from patrolvision.incidents.stays import Rejudge, Thing, chains_of
-from patrolvision.types import HAZARDS, Category, Finding, Incident, Look
+from patrolvision.types import HAZARDS, Category, Finding, HandDecision, Incident, Look
 
 
 def absorb(
@@ -45,8 +46,9 @@ def absorb(
         seeds.setdefault(finding.id, finding)
     if not seeds:
         return []
-    parts = connected_findings(list(seeds.values()), near, settings)
-    things = [thing for part in parts for thing in _things(part, settings, rejudge)]
+    decisions = near.hand_decisions()
+    parts = connected_findings(list(seeds.values()), near, settings, decisions)
+    things = [thing for part in parts for thing in _things(part, settings, rejudge, decisions)]
     over = looks_over([(t.place.lat_deg, t.place.lon_deg) for t in things], looks, near)
     observation_ids = sorted({f.observation.id for thing in things for f in thing.findings})
     held = near.incidents_with(observation_ids)
@@ -54,7 +56,7 @@ def absorb(
     for category in dict.fromkeys((*HAZARDS, *(thing.category for thing in things))):
         chosen = [thing for thing in things if thing.category == category]
         if chosen:
-            chains = chains_of(category, chosen, over, settings, rejudge)
+            chains = chains_of(category, chosen, over, settings, rejudge, decisions)
             changed += with_lasting_ids(chains, [i for i in held if i.category == category])
     return sorted(changed, key=lambda incident: (incident.first_seen, incident.id))
 
@@ -76,7 +78,10 @@ def _touched(
 
 
 def _things(
-    part: Sequence[Finding], settings: FusionSettings, rejudge: Rejudge | None
+    part: Sequence[Finding],
+    settings: FusionSettings,
+    rejudge: Rejudge | None,
+    decisions: Sequence[HandDecision],
 ) -> list[Thing]:
     """The things in a connected part, by their earliest sight."""
     claims: dict[tuple[str, Category], list[Finding]] = {}
@@ -84,6 +89,7 @@ def _things(
         claims.setdefault((finding.observation.id, finding.category), []).append(finding)
     sightings = sightings_of([c[0] for c in claims.values()], settings)
     label, sightings = things_of(sightings, settings.alignment)
+    label = obeyed(label, [(c, o) for o, c in claims], sightings.xy, decisions)
     _, label = np.unique(label, return_inverse=True)
     aligned = aligned_places(label, sightings, part[0].observation.place) if rejudge else None
     groups: dict[int, list[Finding]] = {}

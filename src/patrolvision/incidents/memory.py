@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 import numpy as np
 
 from patrolvision.geo.geodesy import distance_m
-from patrolvision.types import Finding, Incident, Look
+from patrolvision.types import Finding, HandDecision, Incident, Look
 
 
 class MemoryNeighbourhood:
@@ -17,6 +17,7 @@ class MemoryNeighbourhood:
         self.findings: dict[str, Finding] = {}
         self.looks: dict[str, Look] = {}
         self.incidents: dict[str, Incident] = {}
+        self.decisions: list[HandDecision] = []
         self._holder: dict[str, str] = {}
         self._places: tuple[list[Finding], np.ndarray] | None = None
         self._boxes: tuple[list[Look], np.ndarray] | None = None
@@ -81,6 +82,10 @@ class MemoryNeighbourhood:
         for place in places:
             close |= distance_m(*place, lat, lon) <= radius_m
         return [chosen[k] for k in np.flatnonzero(close)]
+
+    def hand_decisions(self) -> list[HandDecision]:
+        """What persons decided about which observations are one thing, and did not take back."""
+        return [d for d in self.decisions if d.undone_at is None]
 
     def incidents_with(self, observation_ids: Sequence[str]) -> list[Incident]:
         """Incidents that hold any of these observations."""

@@ -22,8 +22,9 @@ from patrolvision.incidents.association import (
     inverse,
     pairs_within,
 )
+from patrolvision.incidents.hand import bonds, named
 from patrolvision.incidents.settings import AlignmentSettings, FusionSettings
-from patrolvision.types import Finding, FloatArray, Incident, Look
+from patrolvision.types import Finding, FloatArray, HandDecision, Incident, Look
 
 CELL_M = 300.0  # not far below context_m: neighbouring questions overlap
 LOOK_CELL_M = 200.0
@@ -56,6 +57,9 @@ class Neighbourhood(Protocol):
     ) -> list[Incident]:
         """Incidents of every category within the radius of any of the places."""
 
+    def hand_decisions(self) -> list[HandDecision]:
+        """What persons decided about which observations are one thing, and did not take back."""
+
     def incidents_with(self, observation_ids: Sequence[str]) -> list[Incident]:
         """Incidents that hold any of these observations."""
 
@@ -79,18 +83,25 @@ def _centre(cell: tuple[int, int], size_m: float) -> tuple[float, float]:
 
 
 def connected_findings(
-    seeds: Sequence[Finding], near: Neighbourhood, settings: FusionSettings
+    seeds: Sequence[Finding],
+    near: Neighbourhood,
+    settings: FusionSettings,
+    decisions: Sequence[HandDecision] = (),
 ) -> list[list[Finding]]:
     """The connected parts that hold a seed, complete; each by time and id, the parts likewise.
+
+    What one of the decisions is about belongs together as well.
 
     Seeds need not be stored yet; a seed stands for a stored finding of the same id.
     """
     own = {finding.id for finding in seeds}
     known = {finding.id: finding for finding in seeds}
-    asked = _Asked(near, settings.alignment)
+    asked = _Asked(near, settings.alignment, decisions)
     while True:
         findings = ordered(known.values())
-        label = components(len(findings), *links(findings, settings))
+        pairs = links(findings, settings), bonds(findings, decisions)
+        i, j = (np.concatenate(ends) for ends in zip(*pairs, strict=True))
+        label = components(len(findings), i, j)
         live = {label[k] for k, finding in enumerate(findings) if finding.id in own}
         parts: dict[int, list[Finding]] = {}
         for k, finding in enumerate(findings):
@@ -105,8 +116,14 @@ def connected_findings(
 class _Asked:
     """The questions of one search for connected findings, none of them asked twice."""
 
-    def __init__(self, near: Neighbourhood, settings: AlignmentSettings) -> None:
+    def __init__(
+        self,
+        near: Neighbourhood,
+        settings: AlignmentSettings,
+        decisions: Sequence[HandDecision],
+    ) -> None:
         self._near = near
+        self._decisions = decisions
         self._settings = settings
         self._findings: set[str] = set()
         self._cells: set[tuple[int, int]] = set()
@@ -115,6 +132,18 @@ class _Asked:
         """What is stored, not known, and could be linked to any of the findings not asked about."""
         fresh = [f for f in findings if f.id not in self._findings]
         self._findings |= {f.id for f in fresh}
+        return [*self._decided_with(fresh, known), *self._close_to(fresh, known)]
+
+    def _decided_with(self, fresh: Sequence[Finding], known: Collection[str]) -> list[Finding]:
+        if not self._decisions:
+            return []
+        seen = {(f.category, f.observation.id) for f in fresh}
+        about = (d for d in self._decisions if any((d.category, o) in seen for o in named(d)))
+        others = sorted({o for decision in about for o in named(decision)})
+        found = self._near.findings_of(others) if others else []
+        return [f for f in found if f.id not in known]
+
+    def _close_to(self, fresh: Sequence[Finding], known: Collection[str]) -> list[Finding]:
         if len(fresh) <= FEW:
             return self._linked_to(fresh, known)
         cells = {_cell_of(f) for f in fresh} - self._cells

@@ -48,7 +48,7 @@ def associate(
     place = place_of(list(observations.values()), settings.alignment)
     looks = looks_over([(place.lat_deg, place.lon_deg)], (), near)
     thing = Thing(tuple(findings), place, place)
-    chains = chains_of(finding.category, [thing], looks, settings, rejudge)
+    chains = chains_of(finding.category, [thing], looks, settings, rejudge, near.hand_decisions())
     return with_lasting_ids(chains, held)
 
 

@@ -6,12 +6,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from patrolvision.incidents.hand import unbroken
 from patrolvision.incidents.identity import incident_id
 from patrolvision.incidents.judgement import Verdict, judged, verdict_of
 from patrolvision.incidents.lifecycle import Life, Sight, Visit, lives, visits_of
 from patrolvision.incidents.places import place_of
 from patrolvision.incidents.settings import FusionSettings
-from patrolvision.types import Category, Finding, GeoPoint, Incident, IncidentStatus, Look
+from patrolvision.types import (
+    Category,
+    Finding,
+    GeoPoint,
+    HandDecision,
+    Incident,
+    IncidentStatus,
+    Look,
+)
 
 Rejudge = Callable[[Sequence[Finding], GeoPoint], Finding | None]
 
@@ -36,6 +45,7 @@ def chains_of(
     looks: Sequence[Look],
     settings: FusionSettings,
     rejudge: Rejudge | None,
+    decisions: Sequence[HandDecision] = (),
 ) -> list[list[Incident]]:
     """For each thing its incidents by time: one for each stay, under the looks over its place."""
     places = [(thing.place.lat_deg, thing.place.lon_deg) for thing in things]
@@ -48,12 +58,17 @@ def chains_of(
         settings.of(category),
     )
     return [
-        _chain(thing, seen, settings, rejudge) for thing, seen in zip(things, visits, strict=True)
+        _chain(thing, seen, settings, rejudge, decisions)
+        for thing, seen in zip(things, visits, strict=True)
     ]
 
 
 def _chain(
-    thing: Thing, visits: Sequence[Visit], settings: FusionSettings, rejudge: Rejudge | None
+    thing: Thing,
+    visits: Sequence[Visit],
+    settings: FusionSettings,
+    rejudge: Rejudge | None,
+    decisions: Sequence[HandDecision],
 ) -> list[Incident]:
     """The incidents of one thing's place: its stays in order, each linked to the one before."""
     category = settings.of(thing.category)
@@ -64,7 +79,8 @@ def _chain(
         for o in seen.values()
     ]
     chain: list[Incident] = []
-    stays = lives(sights, visits, category)
+    about = [d for d in decisions if d.category == thing.category]
+    stays = unbroken(lives(sights, visits, category), ids, about)
     for life in stays:
         chosen = {ids[k] for k in life.sights}
         findings = [f for f in thing.findings if f.observation.id in chosen]

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from patrolvision.errors import StoreError
 from patrolvision.store import dispatch_tables as dispatch_tables
+from patrolvision.store import hand_tables as hand_tables
 from patrolvision.store import map_tables as map_tables  # these tables belong to the schema
 from patrolvision.store import office_tables as office_tables
 from patrolvision.store.engine import reading, safe, writing

@@ -11,11 +11,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, Table, func, select
 
-from patrolvision.store import migrate, rows, schema, sql
+from patrolvision.store import hand_tables, migrate, rows, schema, sql
 from patrolvision.store.engine import engine_of, reading, writing
 from patrolvision.store.office_transaction import OfficeTransaction
 from patrolvision.types import (
     Finding,
+    HandDecision,
     Incident,
     Look,
     MissionRecord,
@@ -32,6 +33,7 @@ CONTENT = (
     schema.tickets,
     schema.ticket_events,
     schema.looks,
+    hand_tables.hand_decisions,
 )
 
 
@@ -122,6 +124,11 @@ class SqlStore:
             row["observation_id"]: rows.finding(row, observations[row["observation_id"]])
             for row in found
         }
+
+    def hand_decisions(self) -> list[HandDecision]:
+        """All merges and splits by hand, also those taken back, by time and id."""
+        with reading(self._engine) as connection:
+            return hand_tables.read(connection)
 
     def messages(self) -> Iterator[OutboxMessage]:
         """All messages of the outbox, in the order in which they were put there."""

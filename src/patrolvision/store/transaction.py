@@ -8,9 +8,10 @@ from sqlalchemy import Connection, delete, select, text
 
 from patrolvision.errors import StoreError
 from patrolvision.geo.geodesy import distance_m
-from patrolvision.store import claims, evidence_log, near, rows, schema, sightings, sql
+from patrolvision.store import claims, evidence_log, hand_tables, near, rows, schema, sightings, sql
 from patrolvision.types import (
     Finding,
+    HandDecision,
     Incident,
     Look,
     MissionRecord,
@@ -140,6 +141,14 @@ class SqlTransaction:
     def incidents_with(self, observation_ids: Sequence[str]) -> list[Incident]:
         """Stored incidents that hold any of these observations, by first_seen and id."""
         return sightings.incidents_holding(self._connection, observation_ids)
+
+    def hand_decisions(self) -> list[HandDecision]:
+        """What persons decided about which observations are one thing, and did not take back."""
+        return [d for d in hand_tables.read(self._connection) if d.undone_at is None]
+
+    def save_hand_decisions(self, decisions: Sequence[HandDecision]) -> int:
+        """Insert or replace by id; how many changed."""
+        return hand_tables.save(self._connection, decisions)
 
     def save_incidents(self, incidents: Sequence[Incident]) -> int:
         """Insert or replace by id; how many changed.
