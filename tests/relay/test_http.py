@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -145,3 +151,60 @@ def test_a_message_that_is_too_long_is_not_sent() -> None:
     limits = HttpLimits(allow_private=True, request_bytes=10)
     with pytest.raises(DeliveryError, match="longer than 10 bytes"):
         send("POST", "http://127.0.0.1:9/", body=b"x" * 11, limits=limits)
+
+
+@pytest.fixture
+def tls_port(tmp_path: Path) -> Iterator[int]:
+    """A server with a certificate for city.example, which lies in tmp_path as cert.pem."""
+    program = shutil.which("openssl")
+    if program is None:
+        pytest.skip("TLS: openssl is not there to make a certificate; apt-get install openssl")
+    cert, secret = tmp_path / "cert.pem", tmp_path / "key.pem"
+    command = [
+        program, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+        "/CN=city.example", "-addext", "subjectAltName=DNS:city.example", "-keyout", str(secret),
+        "-out", str(cert),
+    ]  # fmt: skip
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, secret)
+    server = socket.create_server(("127.0.0.1", 0))
+    server.settimeout(5)
+
+    def answer() -> None:
+        with contextlib.suppress(OSError):  # a client that does not trust it goes away
+            plain, _ = server.accept()
+            with plain, context.wrap_socket(plain, server_side=True) as connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    yield server.getsockname()[1]
+    thread.join()
+    server.close()
+
+
+def over_tls(host: str, port: int) -> bytes:
+    url = f"https://{host}:{port}/"
+    return send("GET", url, limits=HERE, resolve=lambda *_: ["127.0.0.1"]).body
+
+
+def test_a_certificate_of_the_name_is_trusted_whatever_the_address(
+    tls_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+    assert over_tls("city.example", tls_port) == b"ok"
+
+
+def test_a_certificate_of_another_name_is_not(
+    tls_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+    with pytest.raises(DeliveryError, match="doesn't match 'city.example'"):
+        over_tls("other.example", tls_port)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_not(tls_port: int) -> None:
+    with pytest.raises(DeliveryError, match="certificate"):
+        over_tls("city.example", tls_port)
