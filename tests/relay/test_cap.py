@@ -175,6 +175,15 @@ def test_a_fire_that_another_is_merged_into_is_updated() -> None:
     assert (found[-1].position, found[-1].msg_type, len(found[-1].references)) == (3, "Update", 3)
 
 
+def test_a_fire_that_goes_on_under_another_ticket_is_not_called_off() -> None:
+    root = parsed(ticket(*LIFE[:3], ("rejected", "merge"), merged_into="t-2"))
+    check(root)
+    assert text(root, "msgType") == "Update"
+    assert text(root, "info/urgency") == "Immediate"
+    assert text(root, "info/responseType") == "Monitor"
+    assert text(root, "info/headline") == "Open fire, from now on under t-2"
+
+
 def test_a_fire_that_is_out_is_all_clear() -> None:
     assert text(parsed(ticket(*LIFE)), "info/responseType") == "AllClear"
 

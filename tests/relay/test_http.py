@@ -201,7 +201,7 @@ def test_a_certificate_of_another_name_is_not(
     tls_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
-    with pytest.raises(DeliveryError, match="doesn't match 'city.example'"):
+    with pytest.raises(DeliveryError, match="doesn't match"):
         over_tls("other.example", tls_port)
 
 

@@ -2,7 +2,7 @@
 
 First seen: Draft, Restricted. Once a person has verified it: Actual. Every further step is an
 Update that references what was sent before; what was no fire is a Cancel; what is out is an Update
-with AllClear. Identifiers, times and references come from the history, so that the alert of an
+with AllClear; what was merged goes on under another ticket, and its last Update says so. Identifiers, times and references come from the history, so that the alert of an
 outbox message is the same, byte for byte, whenever it is sent again.
 """
 
@@ -67,6 +67,7 @@ class Alert:
     msg_type: MsgType
     note: str
     is_over: bool
+    merged_into: str | None = None  # the ticket whose alerts go on about this fire
     references: tuple[tuple[str, str], ...] = field(default=())  # (identifier, sent)
 
 
@@ -84,7 +85,8 @@ def alerts(record: Mapping[str, Any]) -> list[Alert]:
         before = state
         if not told or (action == "confirm" and was_verified):
             continue
-        is_cancel = state == "rejected"
+        into = record.get("merged_into") if action == "merge" else None
+        is_cancel = state == "rejected" and action != "merge"
         is_first = not found or (verified and not was_verified)
         found.append(
             Alert(
@@ -94,7 +96,8 @@ def alerts(record: Mapping[str, Any]) -> list[Alert]:
                 status="Actual" if verified else "Draft",
                 msg_type="Cancel" if is_cancel else "Alert" if is_first else "Update",
                 note=str(event.get("note", "")),
-                is_over=state in ("verified", "closed", "rejected"),
+                is_over=state in ("verified", "closed") or is_cancel,
+                merged_into=None if into is None else str(into),
                 references=tuple((alert.identifier, alert.sent) for alert in found),
             )
         )
@@ -175,6 +178,8 @@ def _info(
         ("state", record["history"][alert.position]["state"]),
     ):
         _parameter(info, name, str(value))
+    if alert.merged_into is not None:
+        _parameter(info, "merged-into", alert.merged_into)
     for resource in resources:
         _parameter(info, "evidence-sha256", resource.sha256)
     for resource in resources:
@@ -187,6 +192,8 @@ def _headline(alert: Alert) -> str:
         return "No open fire"
     if alert.is_over:
         return "Open fire is out"
+    if alert.merged_into is not None:
+        return f"Open fire, from now on under {alert.merged_into}"
     return "Possible open fire, not verified" if alert.status == "Draft" else "Open fire"
 
 
