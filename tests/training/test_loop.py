@@ -8,12 +8,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 
 from patrolvision.cli import main
 
 from .judged_store import Judged, write_office
-from .making_sets import manifest_text, source_text, write_source
+from .making_sets import GREEN, drawn_picture, manifest_text, source_text, write_source
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [
@@ -128,3 +129,48 @@ def in_use(models: Path) -> str:
     """name@version in production."""
     pointer = json.loads((models / "production.json").read_text())
     return f"{pointer['name']}@{pointer['version']}"
+
+
+def test_a_new_class_from_labels_alone_reaches_a_ticket(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = small_models(tmp_path / "models")
+    monkeypatch.setenv("PATROLVISION_MODELS", str(models))
+    write_source(tmp_path / "set" / "holes", 50, class_name="manhole_open", colour=GREEN)
+    text = source_text("holes", "manhole_open")
+    data = built(tmp_path / "set", [text], "val_share = 0.2", ("manhole_open",))
+    train = ("train", "--data", str(data), "--out", str(tmp_path / "run"), "--steps", "60")
+    code, trained, _ = answer(capsys, *train, *SMALL, "--lr", "0.003", "--json")
+    assert code == 0
+    card = json.loads((tmp_path / "run" / "release" / "card.json").read_text())
+    assert card["classes"][-1] == "manhole_open"
+    assert len(card["classes"]) == 10
+
+    # It is detected,
+    picture = tmp_path / "street.png"
+    cv2.imwrite(str(picture), drawn_picture(900, [(50, 60, 100, 110)], 160, GREEN))
+    call = ("detect", str(picture), "--model", trained["release"], "--conf", "0.2")
+    code, found, _ = answer(capsys, *call)
+    assert code == 0
+    best = max(found["detections"], key=lambda box: box["confidence"])
+    assert best["class"] == "manhole_open"
+    assert best["xyxy"] == pytest.approx([50, 60, 100, 110], abs=12)
+
+    # and, registered by a few lines of data, becomes a ticket that says who saw it.
+    (models / "registry.toml").write_text(
+        '[[algorithm]]\nname = "manholes"\nversion = "1"\nowner = "water bureau"\n'
+        'classes = { manhole_open = "open_manhole" }\npriority = "high"\nenforce = 0.5\n'
+    )
+    line = {
+        "id": "p-1", "mission_id": "p", "stream_id": "car1", "class": best["class"],
+        "first_seen": "2026-05-04T08:00:00+08:00", "last_seen": "2026-05-04T08:00:02+08:00",
+        "lat_deg": 22.84, "lon_deg": 113.23, "cov_en_m2": [[2.0, 0.0], [0.0, 2.0]],
+        "confidence": best["confidence"], "frames": 8, "model_release": trained["candidate"],
+    }  # fmt: skip
+    (tmp_path / "seen.jsonl").write_text(json.dumps(line) + "\n")
+    db = f"sqlite:///{tmp_path / 'patrol.db'}"
+    assert main(["fuse", str(tmp_path / "seen.jsonl"), "--db", db]) == 0
+    _, ticket, _ = answer(capsys, "tickets", "--db", db, "--format", "json")
+    assert (ticket["category"], ticket["priority"]) == ("open_manhole", "high")
+    _, seen, _ = answer(capsys, "observations", "--db", db, "--format", "json")
+    assert seen["model_release"] == trained["candidate"]
