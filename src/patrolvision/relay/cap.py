@@ -2,8 +2,9 @@
 
 First seen: Draft, Restricted. Once a person has verified it: Actual. Every further step is an
 Update that references what was sent before; what was no fire is a Cancel; what is out is an Update
-with AllClear; what was merged goes on under another ticket, and its last Update says so. Identifiers, times and references come from the history, so that the alert of an
-outbox message is the same, byte for byte, whenever it is sent again.
+with AllClear; what was merged goes on under another ticket, and its last Update says so.
+Identifiers, times and references come from the history, so that the alert of an outbox message is
+the same, byte for byte, whenever it is sent again.
 """
 
 from __future__ import annotations
@@ -85,7 +86,8 @@ def alerts(record: Mapping[str, Any]) -> list[Alert]:
         before = state
         if not told or (action == "confirm" and was_verified):
             continue
-        into = record.get("merged_into") if action == "merge" else None
+        named = event.get("data", {}).get("into") or record.get("merged_into")
+        into = named if action == "merge" else None
         is_cancel = state == "rejected" and action != "merge"
         is_first = not found or (verified and not was_verified)
         found.append(
