@@ -243,6 +243,26 @@ class Office(RuleBasedStateMachine):
         gives=st.booleans() | st.just(True),
     )
     def somebody_tries(self, action: str, role: str | None, actor: str, gives: bool) -> None:
+        self.attempt(action, role, actor, gives)
+
+    @rule(
+        pick=st.integers(0, 99),
+        whose=st.integers(0, 99),
+        actor=st.sampled_from(["crew-1", "crew-2", "rita", "dora"]),
+        gives=st.booleans() | st.just(True),
+    )
+    def somebody_does_what_may_come_next(
+        self, pick: int, whose: int, actor: str, gives: bool
+    ) -> None:
+        ahead = {"close", "dispatch", "file", "report_back", "take", "verify", "attach"}
+        found = sorted(action for state, action in ORACLE if state == self.state)
+        found += [action for action in found if action in ahead] * 3
+        action = found[pick % len(found)]
+        roles = sorted(ORACLE[self.state, action][1])
+        role = roles[whose % len(roles)]
+        self.attempt(action, None if role == "program" else role, actor, gives)
+
+    def attempt(self, action: str, role: str | None, actor: str, gives: bool) -> None:
         self.clock += timedelta(minutes=7)
         what = given(action) if gives or action == "escalate" else {}
         if not gives and action == "attach":
@@ -323,5 +343,5 @@ class Office(RuleBasedStateMachine):
             assert "filed" not in states
 
 
-Office.TestCase.settings = settings(max_examples=150, stateful_step_count=60)
+Office.TestCase.settings = settings(max_examples=150, stateful_step_count=50)
 TestOffice = Office.TestCase
