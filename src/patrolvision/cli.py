@@ -444,7 +444,8 @@ def build_parser() -> argparse.ArgumentParser:
     reports.add_argument("--timezone", metavar="IANA", help="whose days (default: the office's)")
     reports.add_argument("--office", type=Path, metavar="OFFICE.toml", help="city, clock, tables")
     reports.add_argument("--lang", choices=("en", "zh"), default="en", help="of the page")
-    reports.add_argument("--approve", action="store_true", help="keep it as it is from now on")
+    reports.add_argument("--anew", action="store_true", help="make a further revision of it")
+    reports.add_argument("--preview", action="store_true", help="as of now, and keep nothing")
     reports.add_argument("--json", action="store_true", help="one JSON object as the last line")
     reports.set_defaults(door=_reports)
 

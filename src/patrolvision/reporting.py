@@ -51,23 +51,21 @@ def report_of(
     *,
     causes: Sequence[Cause] = (),
     covers: Callable[[GridCodes], bool] | None = None,
+    live: bool = False,
 ) -> Record:
     """The report of the period that a day lies in, on the catalogue's clock.
 
-    One that was approved is given as it was then. covers narrows it to some grids; None: the whole
-    city. CallError for a period that has not begun.
+    One that was kept is given as it was then, unless live. covers narrows it to some grids; None:
+    the whole city. CallError for a period that has not begun.
     """
-    from patrolvision.store import periods
-
     period = period_of(kind, day, catalogue.timezone, now)
-    kept = None if covers else periods.approved(store.engine, name_of(period))
-    if kept is not None:
-        return dict(json.loads(kept))  # kept as text: the order of its members belongs to it
+    if covers is None and not live and (kept := _kept(store, catalogue, period)) is not None:
+        return kept
     materials = _materials(store, catalogue, period, causes)
     return summary(period, materials if covers is None else _within(materials, covers))
 
 
-def approve(
+def keep(
     store: SqlStore,
     catalogue: Catalogue,
     kind: PeriodKind,
@@ -76,23 +74,43 @@ def approve(
     actor: str,
     *,
     causes: Sequence[Cause] = (),
-) -> bool:
-    """Keep the report of a past period as it is from now on; False if one is kept already.
+    anew: bool = False,
+) -> tuple[Record, bool]:
+    """The report of a past period, kept from now on as it is, and whether it says all there is.
 
-    CallError for a period that is not over.
+    History is dated by the footage, so that footage which is analysed later, or an incident that
+    later looks tell apart, adds to the past; what was kept stays as it was, until it is made anew
+    as a further revision. CallError for a period that is not over.
     """
-    from patrolvision.store import periods
+    from patrolvision.store.periods import keep_report
 
     period = period_of(kind, day, catalogue.timezone, now)
     if not period.is_over:
-        raise CallError(f"date {day}: the {kind} is not over, its report cannot be approved yet")
-    report = report_of(store, catalogue, kind, day, now, causes=causes)
-    return periods.approve(store.engine, name_of(period), as_json(report), actor, now)
+        raise CallError(f"date {day}: the {kind} is not over, its report cannot be kept yet")
+    found = summary(period, _materials(store, catalogue, period, causes))
+    kept = _kept(store, catalogue, period)
+    if kept is not None and not anew:
+        return kept, {**found, "revision": kept["revision"]} == kept
+    revision = keep_report(
+        store.engine,
+        name_of(period, catalogue),
+        lambda number: as_json({**found, "revision": number}),
+        actor,
+        now,
+    )
+    return {**found, "revision": revision}, True
 
 
-def name_of(period: Period) -> str:
-    """The name that an approved report is kept under."""
-    return f"{period.kind} {period.first} {period.timezone}"
+def _kept(store: SqlStore, catalogue: Catalogue, period: Period) -> Record | None:
+    from patrolvision.store.periods import kept_report
+
+    text = kept_report(store.engine, name_of(period, catalogue))
+    return None if text is None else dict(json.loads(text))
+
+
+def name_of(period: Period, catalogue: Catalogue) -> str:
+    """The name that a report is kept under, its revision left out."""
+    return f"{period.kind} {period.first} {period.timezone} {catalogue.city}"
 
 
 def rules_digest(catalogue: Catalogue, causes: Sequence[Cause] = ()) -> str:
@@ -185,6 +203,29 @@ def _day(text: str) -> date:
         raise CallError(f"DATE must be a date such as 2026-05-04, found {text!r}") from error
 
 
+def _asked(
+    args: argparse.Namespace,
+    store: SqlStore,
+    catalogue: Catalogue,
+    causes: Sequence[Cause],
+    day: date,
+    now: datetime,
+) -> tuple[Record, str]:
+    """The report, kept if its period is over, and what the user should know about it."""
+    is_over = period_of(args.period, day, catalogue.timezone, now).is_over
+    if args.preview or not is_over:
+        return report_of(store, catalogue, args.period, day, now, causes=causes, live=True), ""
+    report, is_all = keep(
+        store, catalogue, args.period, day, now, "command line", causes=causes, anew=args.anew
+    )
+    if is_all:
+        return report, ""
+    return report, (
+        "this report is given as it was kept; the store or the tables say something else of that "
+        "time by now, --anew makes it anew as a further revision"
+    )
+
+
 def main(args: argparse.Namespace) -> int:
     """`patrolvision reports day|week|month|year DATE --db URL --out DIR`."""
     day, now = _day(args.date), datetime.now(UTC)
@@ -192,13 +233,11 @@ def main(args: argparse.Namespace) -> int:
     catalogue, causes = wiring.catalogue(settings), wiring.causes(settings)
     store = wiring.store(args.db, create=False)
     try:
-        if args.approve and not approve(
-            store, catalogue, args.period, day, now, "command line", causes=causes
-        ):
-            sys.stderr.write("patrolvision: this report was approved before and stays as it was\n")
-        report = report_of(store, catalogue, args.period, day, now, causes=causes)
+        report, note = _asked(args, store, catalogue, causes, day, now)
     finally:
         store.close()
+    if note:
+        sys.stderr.write(f"patrolvision: {note}\n")
     formats = args.format or list(FORMATS)
     stem = f"report-{args.period}-{report['first']}"
     written = [

@@ -232,7 +232,7 @@ def test_writing_is_for_dispatchers(app: FastAPI, store: SqlStore) -> None:
     for method, address in (
         ("post", "crews"), ("patch", "crews/c1"), ("post", "devices"), ("put", "zones"),
         ("put", "grids"), ("post", "crews/c1/position"), ("post", "devices/d/heartbeat"),
-        ("post", "reports/day/2026-05-03/approval"),
+        ("post", "reports/day/2026-05-03/revisions"),
     ):  # fmt: skip
         answer = vera.request(method, f"/api/v1/{address}", json={})
         assert answer.status_code == 403, address
@@ -253,8 +253,10 @@ def test_a_report_is_given_in_four_forms_the_same_each_time(
     assert ada.get(address).json()["rows"][0]["found"] == 15
     only = ada.get(address, params={"rows": ["crew"]}).json()["rows"]
     assert {row["kind"] for row in only} == {"all", "crew"}
-    assert ada.post(f"{address}/approval").json() == {"new": True}
-    assert ada.post(f"{address}/approval").json() == {"new": False}
+    for anew, revision in (("false", 1), ("false", 1), ("true", 2)):
+        kept = ada.post(f"{address}/revisions", params={"anew": anew})
+        assert kept.json() == {"revision": revision, "complete": True}
+    assert ada.get(address).json()["revision"] == 2
     assert ada.get("/api/v1/reports/day/2027-01-01").status_code == 422
     assert ada.get("/api/v1/reports/day/2026-02-30").status_code == 422
     assert ada.get("/api/v1/reports/era/2026-02-03").status_code == 422

@@ -82,19 +82,27 @@ def test_a_past_day_is_the_same_bytes_again_whatever_happens_later(store: SqlSto
     )
     assert len(changed) > 50
     assert files_of(store) == before
+    assert b"True" not in before["csv"]
     assert files_of(store, "month") != files_of(store, "week")
 
 
-def test_an_approved_report_stays_even_when_the_past_is_learnt_anew(store: SqlStore) -> None:
+def test_a_kept_report_stays_even_when_the_past_is_learnt_anew(store: SqlStore) -> None:
     fill(store, days=3, a_day=5)
+    ask = (store, CATALOGUE, "day", DAY, LONG_AFTER, "Li")
+    first, is_all = reporting.keep(*ask)  # type: ignore[arg-type]
+    assert (first["revision"], is_all) == (1, True)
     before = files_of(store)
-    assert reporting.approve(store, CATALOGUE, "day", DAY, LONG_AFTER, "Li")
     one, late = incident_at("i-late", FIRST_DAY + 60 * HOUR, 5.0, 5.0)  # footage that came late
     save(store, [one], [late], [new_ticket(late)])
     assert files_of(store) == before
-    assert not reporting.approve(store, CATALOGUE, "day", DAY, LONG_AFTER, "Li")
+    again, is_all = reporting.keep(*ask)  # type: ignore[arg-type]
+    assert (again == first, is_all) == (True, False)
+    anew, is_all = reporting.keep(*ask, anew=True)  # type: ignore[arg-type]
+    assert (anew["revision"], is_all) == (2, True)
+    assert anew["rows"][0]["found"] == first["rows"][0]["found"] + 1
+    assert files_of(store) != before
     with pytest.raises(CallError, match="not over"):
-        reporting.approve(store, CATALOGUE, "day", DAY, FIRST_DAY + 60 * HOUR, "Li")
+        reporting.keep(store, CATALOGUE, "day", DAY, FIRST_DAY + 60 * HOUR, "Li")
 
 
 def test_every_figure_of_a_hand_made_day_can_be_counted(store: SqlStore) -> None:

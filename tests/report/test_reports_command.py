@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from helpers.command_line import in_process
-from helpers.office_days import fill
+from helpers.office_days import FIRST_DAY, HOUR, fill, incident_at, new_ticket, save
 from patrolvision.store import open_store
 
 
@@ -38,6 +38,26 @@ def test_a_day_is_written_in_four_files_the_same_twice(
     ]
     assert found[0] == found[1]
     assert json.loads(found[0]["report-day-2026-05-04.json"])["timezone"] == "Asia/Shanghai"
+
+
+def test_what_is_learnt_later_is_told_and_makes_a_revision_only_when_asked_for(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ("reports", "day", "2026-05-04", "--db", url, "--out", tmp_path, "--format", "json",
+            "--timezone", "Asia/Shanghai", "--json")  # fmt: skip
+    assert in_process(capsys, *call).summary["found"] == 8
+    store = open_store(url)
+    one, late = incident_at("i-late", FIRST_DAY + 9 * HOUR, 5.0, 5.0)
+    save(store, [one], [late], [new_ticket(late)])
+    store.close()
+    again = in_process(capsys, *call)
+    assert again.summary["found"] == 8
+    assert "--anew" in again.complaints[0]
+    assert in_process(capsys, *call, "--preview").summary["found"] == 9
+    assert in_process(capsys, *call).summary["found"] == 8
+    anew = in_process(capsys, *call, "--anew")
+    assert (anew.summary["found"], anew.complaints) == (9, [])
+    assert in_process(capsys, *call).summary["found"] == 9
 
 
 def test_an_office_file_brings_its_own_clock_and_tables(

@@ -19,7 +19,7 @@ from patrolvision.store.crews import (
     stored_crews,
 )
 from patrolvision.store.devices import heard, save_device, stored_device, stored_devices
-from patrolvision.store.periods import approve, approved
+from patrolvision.store.periods import keep_report, kept_report
 
 T0 = datetime(2026, 5, 4, 8, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -51,9 +51,11 @@ def test_what_was_is_not_forgotten(engine: Engine) -> None:
     assert contents == ["a", "a", "b"]
     assert stored_area(engine, "zones") is None
 
-    assert approve(engine, "day", "{1}", "x", T0)
-    assert not approve(engine, "day", "{2}", "x", T0)
-    assert (approved(engine, "day"), approved(engine, "week")) == ("{1}", None)
+    texts = [
+        keep_report(engine, name, lambda k: f"text {k}", "x", T0) for name in ("a_b", "a_b", "aXb")
+    ]
+    assert texts == [1, 2, 1]
+    assert [kept_report(engine, name) for name in ("a_b", "a")] == ["text 2", None]
 
 
 def test_the_newest_position_and_heartbeat_count(engine: Engine) -> None:

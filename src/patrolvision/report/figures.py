@@ -156,7 +156,7 @@ def _happened(ticket: Facts, period: Period) -> Counter[str]:
     counts["open_at_end"] = is_open
     counts["overdue_at_end"] = _is_late(ticket, period.as_of)
     counts["open_at_start"] = _open_at(ticket, period.start)
-    return +counts
+    return Counter({name: int(count) for name, count in counts.items() if count})
 
 
 def _why_rejected(ticket: Facts) -> str:

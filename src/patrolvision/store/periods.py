@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, get_args
 
@@ -110,19 +110,27 @@ def looks_of_period(engine: Engine, start: datetime, end: datetime) -> Iterator[
         yield from map(rows.look, page)
 
 
-def approve(engine: Engine, name: str, content: str, actor: str, at: datetime) -> bool:
-    """Keep a report as it is from now on; False if one of the name is kept already."""
+def keep_report(
+    engine: Engine, name: str, content_of: Callable[[int], str], actor: str, at: datetime
+) -> int:
+    """Keep a report as it is from now on; the number of this revision of it, from 1.
+
+    content_of gives the text under its number; the revisions before are kept as well.
+    """
     with writing(engine) as connection:
-        known = select(approved_reports.c.name).where(approved_reports.c.name == name)
-        if connection.execute(known).first() is not None:
-            return False
-        row = {"name": name, "at": at, "actor": actor, "content": content}
-        connection.execute(approved_reports.insert(), [row])
-        return True
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("LOCK TABLE approved_reports IN SHARE ROW EXCLUSIVE MODE")
+        mine = approved_reports.c.name.startswith(f"{name} r", autoescape=True)
+        count = select(func.count()).select_from(approved_reports).where(mine)
+        revision = int(connection.execute(count).scalar_one()) + 1
+        row = {"name": f"{name} r{revision:06}", "at": at, "actor": actor}
+        connection.execute(approved_reports.insert(), [{**row, "content": content_of(revision)}])
+        return revision
 
 
-def approved(engine: Engine, name: str) -> str | None:
-    """The content of a report that was approved; None if it was not."""
-    wanted = select(approved_reports.c.content).where(approved_reports.c.name == name)
+def kept_report(engine: Engine, name: str) -> str | None:
+    """The newest revision of a report that was kept; None if there is none."""
+    table = approved_reports
+    newest = select(table.c.content).where(table.c.name.startswith(f"{name} r", autoescape=True))
     with reading(engine) as connection:
-        return connection.execute(wanted).scalar()
+        return connection.execute(newest.order_by(table.c.name.desc()).limit(1)).scalar()

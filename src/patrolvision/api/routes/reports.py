@@ -39,10 +39,11 @@ RowKind = Literal[
 ]
 
 
-class Approved(BaseModel):
-    """Whether the report was approved now; if not, it had been before and stays as it was."""
+class Kept(BaseModel):
+    """Which revision of a report is kept; complete: it says all that is known of that time now."""
 
-    new: bool
+    revision: int
+    complete: bool
 
 
 def router(office: Office) -> APIRouter:
@@ -60,15 +61,21 @@ def router(office: Office) -> APIRouter:
         rows: Annotated[
             list[RowKind], Query(max_length=len(ROW_KINDS), description="only rows of these kinds")
         ] = [],  # noqa: B006 - fastapi copies it
+        live: Annotated[
+            bool, Query(description="what is known of that time now, even if it was kept")
+        ] = False,
     ) -> Response:
         """The figures of the period that a day lies in, as they stood at its end.
 
-        The same again whenever it is asked for. Somebody with areas gets the figures of these.
+        The same whatever is done later; the same whatever is learnt later, once it is kept (by
+        `patrolvision reports`, or by a revision here). Somebody with areas gets the figures of
+        these, reckoned when he asks.
         """
         covers = who.covers if who.areas else None
         found = reporting.report_of(
-            office.store, catalogue, period, day, office.clock(), causes=causes, covers=covers
-        )
+            office.store, catalogue, period, day, office.clock(),
+            causes=causes, covers=covers, live=live,
+        )  # fmt: skip
         if rows:  # the first row, of everything, always stays
             kept = [row for row in found["rows"] if row["kind"] in ("all", *rows)]
             found = {**found, "rows": kept}
@@ -82,16 +89,18 @@ def router(office: Office) -> APIRouter:
         content = reporting.FORMATS[form](found, lang)
         return Response(content, media_type=media_type, headers=headers)
 
-    @router.post("/reports/{period}/{day}/approval")
-    def approved(
+    @router.post("/reports/{period}/{day}/revisions")
+    def kept(
         period: PeriodKind,
         day: Day,
         who: Annotated[Principal, Depends(requires(office, "admin"))],
-    ) -> Approved:
+        anew: Annotated[bool, Query(description="make a further revision of a kept one")] = False,
+    ) -> Kept:
         """Keep the report of a past period as it is, whatever is still learnt about that time."""
-        new = reporting.approve(
-            office.store, catalogue, period, day, office.clock(), who.name, causes=causes
-        )
-        return Approved(new=new)
+        found, complete = reporting.keep(
+            office.store, catalogue, period, day, office.clock(), who.name, causes=causes,
+            anew=anew,
+        )  # fmt: skip
+        return Kept(revision=found["revision"], complete=complete)
 
     return router
