@@ -285,3 +285,17 @@ def test_every_answer_tells_browsers_not_to_guess_or_frame(app: FastAPI) -> None
         headers = TestClient(app).get(path).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["x-frame-options"] == "DENY"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "accounts"), ("POST", "keys"), ("PUT", "zones"), ("PUT", "grids"), ("POST", "crews")],
+)
+def test_what_concerns_the_whole_city_is_not_for_somebody_of_one_area(
+    app: FastAPI, store: SqlStore, method: str, path: str
+) -> None:
+    hire(store, "fay", "admin", "440605")
+    fay = signed_in(app, store, "fay")
+    answer = fay.request(method, f"/api/v1/{path}", json={})
+    assert answer.status_code == 403
+    assert "citywide" in answer.json()["detail"]

@@ -24,7 +24,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
-from fastapi import Request, Security
+from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
 from patrolvision.api import credentials
@@ -203,9 +203,22 @@ def reader(office: Office) -> Callable[..., Principal]:
     return dependency
 
 
-def requires(office: Office, *roles: Role) -> Callable[..., Principal]:
-    """A dependency: somebody with one of the roles (an admin has every role)."""
-    return requires_scope(office, "", *roles)
+def requires(office: Office, *roles: Role, everywhere: bool = False) -> Callable[..., Principal]:
+    """A dependency: somebody with one of the roles (an admin has every role).
+
+    everywhere: not somebody who is limited to areas, because what is done concerns the whole city.
+    """
+    has_one = requires_scope(office, "", *roles)
+    if not everywhere:
+        return has_one
+    one = Depends(has_one)
+
+    def dependency(who: Principal = one) -> Principal:
+        if who.areas:
+            raise Problem(403, f"{who.name} works in {', '.join(who.areas)} only, this is citywide")
+        return who
+
+    return dependency
 
 
 def requires_scope(office: Office, scope: str, *roles: Role) -> Callable[..., Principal]:

@@ -118,7 +118,7 @@ class AuditEntry(BaseModel):
 def router(office: Office) -> APIRouter:
     """GET|POST /accounts, PATCH /accounts/{name}, GET|POST /keys, DELETE /keys/{id}, GET /audit."""
     router = APIRouter(prefix="/api/v1", tags=["accounts"])
-    admin = Depends(requires(office, "admin"))
+    admin = Depends(requires(office, "admin", everywhere=True))
     anybody = Depends(requires(office, "viewer", "reviewer", "dispatcher", "crew"))
 
     @router.get("/accounts")

@@ -167,7 +167,8 @@ def router(office: Office) -> APIRouter:
 
     @router.post("/crews", status_code=201)
     def added(
-        new: NewCrew, who: Annotated[Principal, Depends(requires(office, "dispatcher"))]
+        new: NewCrew,
+        who: Annotated[Principal, Depends(requires(office, "dispatcher", everywhere=True))],
     ) -> ShownCrew:
         """Add a crew; told once more in the same words, it is the same crew."""
         content = {k: v for k, v in new.model_dump().items() if k != "id" and v is not None}
@@ -181,7 +182,7 @@ def router(office: Office) -> APIRouter:
     def changed(
         crew_id: queries.Id,
         change: CrewChange,
-        who: Annotated[Principal, Depends(requires(office, "dispatcher"))],
+        who: Annotated[Principal, Depends(requires(office, "dispatcher", everywhere=True))],
     ) -> ShownCrew:
         """Change a crew; what it was before stays known to the reports of earlier days."""
         known = stored.stored_crews(engine).get(crew_id)

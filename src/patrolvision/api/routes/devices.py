@@ -127,7 +127,8 @@ def router(office: Office) -> APIRouter:
 
     @router.post("/devices", status_code=201)
     def registered(
-        new: NewDevice, who: Annotated[Principal, Depends(requires(office, "dispatcher"))]
+        new: NewDevice,
+        who: Annotated[Principal, Depends(requires(office, "dispatcher", everywhere=True))],
     ) -> ShownDevice:
         """Register a device, or change what is registered of it."""
         content = new.model_dump(exclude={"id", "kind"}, exclude_none=True, mode="json")

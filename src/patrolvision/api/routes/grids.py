@@ -33,7 +33,7 @@ def router(office: Office) -> APIRouter:
 
     @router.put("/grids", openapi_extra=layer_files.BODY)
     def replaced(
-        who: Annotated[Principal, Depends(requires(office, "dispatcher"))],
+        who: Annotated[Principal, Depends(requires(office, "dispatcher", everywhere=True))],
         content: Annotated[bytes, Depends(layer_files.geojson)],
     ) -> layer_files.LayerVersion:
         """Put other cells and segments in force; refused as a whole if one of them is wrong."""

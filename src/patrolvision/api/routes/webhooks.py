@@ -73,7 +73,7 @@ class ShownOutbox(BaseModel):
 def router(office: Office) -> APIRouter:
     """GET|POST /webhooks, DELETE /webhooks/{id}, GET /outbox, POST /outbox/{sink}/{id}/retry."""
     routes = APIRouter(prefix="/api/v1", tags=["neighbours"])
-    admin = Depends(requires(office, "admin"))
+    admin = Depends(requires(office, "admin", everywhere=True))
     hooks, outbox = SqlWebhooks(office.store.engine), SqlOutbox(office.store.engine)
 
     @routes.get("/webhooks")
