@@ -209,6 +209,16 @@ class Follower:
             "newest_frame_at": self._newest_at and self._newest_at.isoformat(),
         }  # fmt: skip
 
+    @property
+    def name(self) -> str:
+        """What the store's heartbeats call this stream."""
+        return f"stream:{self.entry.id}"
+
+    @property
+    def silent_s(self) -> float:
+        """Time since the newest frame was analysed, or since the watcher began."""
+        return time.monotonic() - self._analysed_s
+
     def line(self) -> str:
         """How the stream is doing, in one line; its health is the age of its newest frame."""
         counts, stream = self.counts(), self._stream

@@ -8,22 +8,29 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from types import FrameType
 from typing import Any
 
 from patrolvision import wiring
 from patrolvision.config import WatchFile, load_watch
 from patrolvision.deliver import check_writable
-from patrolvision.errors import EXIT_OK, EXIT_SOME_ITEMS_FAILED
+from patrolvision.errors import EXIT_OK, EXIT_SOME_ITEMS_FAILED, StoreError
 from patrolvision.follower import Follower, Say, Shared
+from patrolvision.store import changes
+from patrolvision.store.sql_store import SqlStore
+
+log = logging.getLogger(__name__)
 
 POLL_S = 0.2
+SILENT_S = 60.0  # a stream whose newest frame is older is failing
 
 
 @contextmanager
@@ -64,7 +71,10 @@ def watch(
                 Follower(entry, camera, shared)
                 for entry, camera in zip(file.source, cameras, strict=True)
             ]
-            _follow_all(followers, shared)
+            try:
+                _follow_all(followers, shared)
+            finally:
+                _off(followers, store)
         for follower in followers:
             if follower.fatal is not None:
                 raise follower.fatal
@@ -88,8 +98,31 @@ def _follow_all(followers: Sequence[Follower], shared: Shared) -> None:
             report_at = time.monotonic() + shared.file.report_every_s
             for follower in followers:
                 shared.say(follower.line())
+            _beat(followers, shared)
     for thread in threads:
         thread.join()
+
+
+def _beat(followers: Sequence[Follower], shared: Shared) -> None:
+    """Say to the store which streams are followed, and how old their newest frames are.
+
+    An office on the same store shows a stream as failing when that grows old, or is said no more.
+    """
+    silent_s = max(SILENT_S, 3.0 * shared.file.report_every_s)
+    for follower in followers:
+        at = datetime.now(UTC) - timedelta(seconds=follower.silent_s)
+        try:
+            changes.beat(shared.store.engine, follower.name, at, {"silent_s": silent_s})
+        except StoreError as error:
+            log.warning("%s: the store takes no heartbeat: %s", follower.entry.id, error)
+
+
+def _off(followers: Sequence[Follower], store: SqlStore) -> None:
+    """Take the streams off: they have ended as they should, or were asked to."""
+    for follower in followers:
+        if follower.fatal is None:
+            with suppress(StoreError):
+                changes.still(store.engine, follower.name)
 
 
 def _print(summary: dict[str, Any]) -> None:
