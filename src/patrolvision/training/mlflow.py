@@ -23,9 +23,13 @@ class MlflowTracker:
         self._name = name
 
     def begin(self, about: Mapping[str, Any]) -> None:
-        """Start or go on with the run of this name."""
-        self._mlflow.set_experiment("patrolvision")
-        self._mlflow.start_run(run_name=self._name)
+        """Start a run of this name; one that goes on is another run of the same name."""
+        try:
+            self._mlflow.set_experiment("patrolvision")
+            self._mlflow.start_run(run_name=self._name)
+        except self._mlflow.exceptions.MlflowException as error:
+            first = str(error).splitlines()[0]
+            raise ConfigError(f"--track mlflow: MLflow refuses to begin a run: {first}") from error
         settings = about.get("settings", {})
         self._mlflow.log_params({"parent": about.get("parent"), **settings})
 
