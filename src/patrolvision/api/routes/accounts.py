@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from patrolvision.api import credentials
+from patrolvision.api import credentials, queries
 from patrolvision.api.problems import Problem
 from patrolvision.api.routes.sessions import Name, Password
 from patrolvision.api.security import Office, Principal, requires
@@ -30,9 +30,11 @@ Scope = Literal[
     "open311:write",
 ]  # fmt: skip
 KeyRole = Literal["viewer", "dispatcher", "crew"]
-Area = Annotated[str, Field(min_length=1, max_length=64, examples=["440605"])]
+Area = Annotated[
+    str, Field(min_length=1, max_length=64, pattern=queries.NO_CONTROL, examples=["440605"])
+]
 Areas = Annotated[list[Area], Field(max_length=100)]
-Text = Annotated[str, Field(min_length=1, max_length=100)]
+Text = Annotated[str, Field(min_length=1, max_length=100, pattern=queries.NO_CONTROL)]
 
 
 class NewAccount(BaseModel):
@@ -181,7 +183,9 @@ def router(office: Office) -> APIRouter:
 
     @router.delete("/keys/{key_id}", status_code=204)
     def revoke(
-        key_id: Annotated[str, Path(max_length=64)], request: Request, who: Principal = admin
+        key_id: Annotated[str, Path(pattern=r"^[0-9a-f]{1,64}$")],
+        request: Request,
+        who: Principal = admin,
     ) -> Response:
         """End a key."""
         if not office.accounts.revoke_key(key_id, office.clock()):
@@ -191,7 +195,7 @@ def router(office: Office) -> APIRouter:
 
     @router.get("/audit")
     def audit(
-        subject: Annotated[str | None, Query(max_length=200)] = None,
+        subject: queries.Word | None = None,
         before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         who: Principal = admin,
