@@ -25,6 +25,7 @@ from patrolvision.desk import Rules, perform
 from patrolvision.errors import EXIT_OK, PatrolVisionError
 from patrolvision.reporting import office_settings
 from patrolvision.store import crews as stored
+from patrolvision.store.overdue import overdue_tickets
 from patrolvision.tickets.budget import area_of, may_be_sent, most_valuable_first
 from patrolvision.tickets.calendar import ALWAYS
 from patrolvision.tickets.categories import Catalogue
@@ -54,15 +55,15 @@ class Round:
 def escalate(store: SqlStore, rules: Rules, now: datetime) -> int:
     """Raise the overdue tickets to the rung where they belong by now; how many were raised."""
     raised = 0
-    for state in CLIMBING:
-        for ticket in store.tickets(state=state):
-            level = escalation(ticket, now, rules.catalogue)
-            if level is None:
-                continue
-            name = level_name(level, rules.catalogue)
-            note = f"overdue: {name.name_en} {name.name_zh}"
-            act = Act("escalate", AUTOMATIC, now, note=note, data={"level": level})
-            raised += _done(store, rules, ticket, act)
+    highest = len(rules.catalogue.levels) - 1
+    for ticket in list(overdue_tickets(store.engine, CLIMBING, now, highest)):
+        level = escalation(ticket, now, rules.catalogue)
+        if level is None:
+            continue
+        name = level_name(level, rules.catalogue)
+        note = f"overdue: {name.name_en} {name.name_zh}"
+        act = Act("escalate", AUTOMATIC, now, note=note, data={"level": level})
+        raised += _done(store, rules, ticket, act)
     return raised
 
 

@@ -276,3 +276,20 @@ def test_a_workbook_is_proper_xml_and_text_is_never_a_formula() -> None:
     assert 't="inlineStr"><is><t xml:space="preserve">=1+1<' in sheet
     assert "&lt;&amp;�" in sheet
     assert content == workbook({"a/b": [["x", "y"], ["=1+1", 2.5], ["<&\x01", None], [True, 3]]})
+
+
+def test_what_people_wrote_cannot_become_markup_or_a_formula(store: SqlStore) -> None:
+    noon = FIRST_DAY + 12 * HOUR
+    one, incident = incident_at("i", noon, 0.0, 0.0)
+    ticket = moved(new_ticket(incident), "file", noon)
+    sent = moved(ticket, "dispatch", noon, assignee="<script>alert(1)</script>")
+    refused = incident_at("j", noon, 90.0, 0.0)
+    false = moved(new_ticket(refused[1]), "reject", noon, cause='=cmd|"<b>')
+    save(store, [one, refused[0]], [incident, refused[1]], [sent, false])
+    save_crew(store.engine, "c1", {"name": "=1+1"}, "x", noon, is_new=True)
+    files = files_of(store, "day", date(2026, 5, 4))
+    html = files["html"].decode()
+    assert "<script" not in html
+    assert "<b>&quot;" not in html
+    assert "&lt;script&gt;" in html
+    assert ",=" not in files["csv"].decode()

@@ -1,4 +1,4 @@
-"""The tables of dispatch: crews, devices, the layers of the map, and reports that were approved.
+"""The tables of dispatch: crews, devices, the layers of the map, and reports that were kept.
 
 What reports of the past rest on is never overwritten: a change of a crew or of a layer is a new
 row, so that what was true at an instant can be asked for. None of it is content of the store in the
@@ -56,7 +56,7 @@ areas = Table(
     Column("content", Text, nullable=False),
 )
 
-# A report that was approved is kept as it was; name says of which period.
+# A report that was kept, as text; name says of which period, city and revision.
 approved_reports = Table(
     "approved_reports",
     metadata,
