@@ -277,3 +277,29 @@ def test_tasks_carry_the_boxes_in_the_tools_own_units(tmp_path: Path) -> None:
     value = made[0]["predictions"][0]["result"][0]["value"]
     assert value["rectanglelabels"] == ["fire"]
     assert (value["x"], value["y"], value["width"], value["height"]) == (10, 10, 20, 40)
+
+
+def test_the_command_answers_with_what_became_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from patrolvision.cli import main
+
+    source = write_source(tmp_path / "a", 10)
+    path = _manifest(tmp_path, source_text("a"))
+    assert main(["dataset", "check", str(path)]) == 0
+    (source / "images" / "p1.png").write_bytes(b"")
+    assert main(["dataset", "check", str(path), "--json"]) == 3
+    told = capsys.readouterr()
+    assert "p1.png: is not a picture" in told.err
+    assert len(json.loads(told.out.splitlines()[-1])["failed"]) == 1
+    no_terms = _manifest(tmp_path, source_text("a", licence='""'))
+    assert main(["dataset", "check", str(no_terms)]) == 2
+    assert main(["dataset", "build", str(no_terms), "--out", str(tmp_path / "o")]) == 2
+    assert main(["dataset", "check", str(tmp_path / "none.toml")]) == 2
+    assert "none.toml: cannot be read" in capsys.readouterr().err
+    path = _manifest(tmp_path, source_text("a"))
+    assert main(["dataset", "stats", str(path)]) == 0
+    assert "checksum = " in capsys.readouterr().out
+    assert main(["dataset", "split", str(path)]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {line["part"] for line in lines} == {"train", "val"}
