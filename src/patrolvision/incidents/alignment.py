@@ -251,9 +251,9 @@ def _with_fragments(
     loose = (label[mine[i]] < 0) & (cost <= settings.gate_chi2)
     for k in np.flatnonzero(loose)[np.argsort(cost[loose], kind="stable")]:
         sighting, thing = mine[i[k]], things.label[c[k]]
-        if label[sighting] < 0 and not _clashes(
-            sighting, mine[label[mine] == thing], s, settings.fragment_chi2
-        ):
+        if label[sighting] >= 0:
+            continue
+        if not _clash(sighting, mine[label[mine] == thing], s, settings.fragment_chi2).any():
             label[sighting] = thing
     return label
 
@@ -262,28 +262,31 @@ def _with_new(
     mine: IntArray, label: IntArray, s: Sightings, settings: AlignmentSettings
 ) -> IntArray:
     """What fits nothing becomes a thing of its own; parts of one broken track, one together."""
-    fresh: list[int] = []
+    loose = mine[label[mine] < 0]
     following = int(label.max()) + 1
-    for sighting in mine[label[mine] < 0]:
-        for thing in fresh:
-            members = mine[label[mine] == thing]
-            if s.group[members[0]] == s.group[sighting] and not _clashes(
-                sighting, members, s, settings.fragment_chi2 / 2
-            ):
-                label[sighting] = thing
-                break
-        else:
-            label[sighting] = following
-            fresh.append(following)
-            following += 1
+    fresh: list[list[int]] = []  # the positions in loose of each new thing's sightings
+    for k, sighting in enumerate(loose):
+        others = loose[:k]
+        fits = (s.group[others] == s.group[sighting]) & ~_clash(
+            sighting, others, s, settings.fragment_chi2 / 2
+        )
+        found = None
+        if fits.any():
+            may = fits.tolist()
+            found = next((of for of, thing in enumerate(fresh) if all(may[m] for m in thing)), None)
+        if found is None:
+            found = len(fresh)
+            fresh.append([])
+        fresh[found].append(k)
+        label[sighting] = following + found
     return label
 
 
-def _clashes(sighting: int, members: IntArray, s: Sightings, limit: float) -> bool:
-    """Whether the same pass shows that the sighting is another thing than these of its own."""
+def _clash(sighting: int, members: IntArray, s: Sightings, limit: float) -> BoolArray:
+    """Which of these of its own pass (N,) show that the sighting is another thing than they."""
     together = overlap_in_time(s.start[sighting], s.end[sighting], s.start[members], s.end[members])
     apart = chi2(s.xy[sighting] - s.xy[members], inverse(s.own[sighting] + s.own[members]))
-    return bool((together | (apart > limit)).any())
+    return together | (apart > limit)
 
 
 def _merged(
