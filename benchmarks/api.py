@@ -148,10 +148,21 @@ def _fill_sqlite(store: Any, count: int) -> None:
 
 
 def _fill_postgresql(store: Any, count: int) -> None:
+    alone = store.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    with alone as connection:
+        for name, value in (("fsync", "off"), ("max_wal_size", "8GB"), ("work_mem", "64MB")):
+            connection.exec_driver_sql(f"ALTER SYSTEM SET {name} = '{value}'")
+        connection.exec_driver_sql("SELECT pg_reload_conf()")
     with store.engine.begin() as connection:
         raw = connection.connection.driver_connection
-        for table in TABLES:
-            connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        names = ", ".join(f"'{table}'" for table in TABLES)
+        made_of = f"""SELECT indexname, indexdef FROM pg_indexes
+            WHERE tablename IN ({names}) AND indexname LIKE 'ix_%%'"""
+        dropped = connection.exec_driver_sql(made_of).all()
+        for name, _ in dropped:
+            connection.exec_driver_sql(f"DROP INDEX {name}")
+        for table in TABLES:  # ours, and those that look up foreign keys
+            connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
         for rows in made(count):
             for table, columns in TABLES.items():
                 with raw.cursor() as cursor:
@@ -160,7 +171,9 @@ def _fill_postgresql(store: Any, count: int) -> None:
                         for row in rows[table]:
                             copy.write_row(row)
         for table in TABLES:
-            connection.exec_driver_sql(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+            connection.exec_driver_sql(f"ALTER TABLE {table} ENABLE TRIGGER ALL")
+        for _, words in dropped:
+            connection.exec_driver_sql(words)
     with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("VACUUM ANALYZE")
 

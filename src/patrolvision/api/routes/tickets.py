@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from patrolvision.api import answers, queries, schemas, shapes
+from patrolvision.api.kept import Kept
 from patrolvision.api.problems import Problem
 from patrolvision.api.security import Office, Principal, check_area, reader
 from patrolvision.store.engine import reading
@@ -80,6 +81,7 @@ def shown(found: TicketRows) -> shapes.Json:
 def router(office: Office) -> APIRouter:
     """Lists and single tickets over the office's store."""
     engine = office.store.engine
+    kept = Kept()
     router = APIRouter(prefix="/api/v1", tags=["tickets"])
 
     @router.get("/tickets", responses=answers.listed(schemas.Ticket, "tickets, in order"))
@@ -94,10 +96,14 @@ def router(office: Office) -> APIRouter:
         """Tickets with their histories, a page at a time, in one of four orders."""
         after = queries.ticket_place(cursor, sort)
         with reading(engine) as connection:
-            found = page(connection, wanted, sort, limit, after)
-            rows = ticket_rows(connection, found.ids)
-        following = queries.next_cursor(sort, found.next)
-        return answers.page(request, [shown(one) for one in rows], form, following)
+
+            def built() -> Response:
+                found = page(connection, wanted, sort, limit, after)
+                rows = ticket_rows(connection, found.ids)
+                following = queries.next_cursor(sort, found.next)
+                return answers.page(request, [shown(one) for one in rows], form, following)
+
+            return kept.answer(connection, (request.url.query, wanted.areas), built)
 
     @router.get(
         "/tickets/{ticket_id}",

@@ -4,10 +4,11 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 import shapely
-from fastapi import APIRouter, BackgroundTasks, Depends, Path
+from fastapi import APIRouter, BackgroundTasks, Depends, Path, Request
 from fastapi.responses import Response
 
 from patrolvision.api import mvt
+from patrolvision.api.kept import Kept
 from patrolvision.api.layers import StoredLayers
 from patrolvision.api.problems import Problem
 from patrolvision.api.routes.clusters import Folding, properties
@@ -47,11 +48,12 @@ def _sent(content: bytes, max_age_s: int) -> Response:
 def router(office: Office) -> APIRouter:
     """Vector tiles over the office's store."""
     engine, folding = office.store.engine, Folding(office.store.engine)
-    layers, reads = StoredLayers(office), Depends(reader(office))
+    layers, reads, kept = StoredLayers(office), Depends(reader(office)), Kept()
     router = APIRouter(prefix="/api/v1/tiles", tags=["map"])
 
     @router.get("/tickets/{z}/{x}/{y}.mvt", response_class=Response, responses=BINARY)
     def ticket_tile(
+        request: Request,
         z: Zoom,
         x: Index,
         y: Index,
@@ -65,13 +67,16 @@ def router(office: Office) -> APIRouter:
         tile = _tile(z, x, y)
         within = replace(wanted, box=quads.bounds_of(tile))
         with reading(engine) as connection:
-            found = shown(connection, [quads.quads_in(tile)], z + FINER, within)
-            waiting = pyramid.waiting(connection)
-        folding.later(tasks, waiting)
-        points = properties(found)
-        places = [(lat, lon) for lat, lon, _ in points]
-        content = mvt.layer("tickets", mvt.points(tile, places, [said for *_, said in points]))
-        answer = _sent(content, 2)
+
+            def built() -> Response:
+                found = shown(connection, [quads.quads_in(tile)], z + FINER, within)
+                folding.later(tasks, pyramid.waiting(connection))
+                points = properties(found)
+                places = [(lat, lon) for lat, lon, _ in points]
+                said = [properties for *_, properties in points]
+                return _sent(mvt.layer("tickets", mvt.points(tile, places, said)), 2)
+
+            answer = kept.answer(connection, (tile, request.url.query, wanted.areas), built)
         answer.background = tasks
         return answer
 
