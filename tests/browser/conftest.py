@@ -76,7 +76,7 @@ def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeskOffi
 def open_page(chromium: Any, office: DeskOffice) -> Iterator[Callable[..., Any]]:
     """A function that opens the page in a browser of its own and notes what goes wrong there.
 
-    The map is the plain one but for where="/": WebGL without a graphics card is slow.
+    where is what follows the address; without a graphics card the map is the plain one.
     """
     contexts = []
 
@@ -95,7 +95,7 @@ def open_page(chromium: Any, office: DeskOffice) -> Iterator[Callable[..., Any]]
             "console",
             lambda line: office.problems.append(line.text) if line.type == "error" else None,
         )
-        page.goto(f"{office.url}/" if where == "/" else f"{office.url}/?map=plain{where}")
+        page.goto(f"{office.url}/{where}")
         return page
 
     yield opened

@@ -54,7 +54,7 @@ def at_step(page: Any, name: str) -> None:
 def test_the_page_opens_without_a_word_of_complaint_and_shows_tickets_with_their_evidence(
     office: DeskOffice, open_page: OpenPage
 ) -> None:
-    page = open_page("/")
+    page = open_page("?map=gl")
     expect(page.locator(".ticket-row")).to_have_count(3)
     expect(page.locator(".map-stage[data-map=gl]")).to_be_visible()
     page.locator(".ticket-row.open_fire").click()
@@ -68,10 +68,10 @@ def test_the_page_opens_without_a_word_of_complaint_and_shows_tickets_with_their
     assert office.problems == []
 
 
-def test_without_webgl_the_map_is_drawn_on_a_plain_canvas(
+def test_without_a_graphics_card_the_map_is_drawn_on_a_plain_canvas(
     office: DeskOffice, open_page: OpenPage
 ) -> None:
-    page = open_page()
+    page = open_page("?map=plain")
     expect(page.locator(".map-stage[data-map=plain] canvas")).to_be_visible()
     expect(page.locator(".ticket-row")).to_have_count(3)
     assert office.problems == []

@@ -101,7 +101,7 @@ export function ticketDrawer({ node, close, changed }) {
     if (isNew) { isBusy = false; node.hidden = false; put(node, el("p", { class: "soft drawer-wait", role: "status" }, t("loading"))); }
     try {
       const ticket = await get(`tickets/${encodeURIComponent(id)}`);
-      if (shown !== id || (isTold && (isBusy || ticket.version === version))) return;
+      if (shown !== id || (!isNew && isBusy) || (isTold && ticket.version === version)) return;
       version = ticket.version;
       changed(ticket, isNew && !isAgain);
       await render(ticket, isNew);

@@ -8,14 +8,19 @@ import { plainMap } from "./plain.js";
 
 const SWITCHES = ["coverage", "grids", "segments", "zones", "crews"];
 
-function hasWebGL() {
-  if (new URLSearchParams(location.search).get("map") === "plain") return false;
+/** Can WebGL draw here, and not only as slowly as a processor imitates it? ?map=gl and ?map=plain decide. */
+function hasWebGL(needsTiles) {
+  const wish = new URLSearchParams(location.search).get("map");
+  if (wish === "plain") return false;
+  const options = { failIfMajorPerformanceCaveat: wish !== "gl" && !needsTiles };
   const canvas = document.createElement("canvas");
-  return Boolean(canvas.getContext("webgl2") ?? canvas.getContext("webgl"));
+  const context = canvas.getContext("webgl2", options) ?? canvas.getContext("webgl", options);
+  context?.getExtension("WEBGL_lose_context")?.loseContext();
+  return Boolean(context);
 }
 
 async function drawn(box, options) {
-  if (hasWebGL()) {
+  if (hasWebGL(Boolean(options.tiles))) {
     try {
       const { glMap } = await import("./gl.js");
       return await glMap(box, options);

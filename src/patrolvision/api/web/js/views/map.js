@@ -38,6 +38,7 @@ export function open(main, address) {
   let pointsAsked = null;
   let points = EMPTY;
   let crewTimer = 0;
+  let placed = null; // the ticket whose place is shown, or is to be once there is a map
   let gone = false;
   const mapNode = el("section", { class: "map-stage" });
   const drawerNode = el("aside", { class: "drawer", hidden: true, "aria-label": t("ticket.label") });
@@ -71,6 +72,7 @@ export function open(main, address) {
 
   function showPlace(ticket, isNew) {
     list.select(ticket.ticket_id);
+    placed = ticket;
     if (!map) return;
     const at = [ticket.lon_deg, ticket.lat_deg];
     const s2 = ticket.sigma_m ** 2;
@@ -101,8 +103,8 @@ export function open(main, address) {
 
   async function refreshCrews() {
     const crews = await get("crews", {}, { quiet: true }).catch(() => []);
-    const placed = crews.filter((crew) => crew.active && crew.position);
-    map?.set("crews", collection(...placed.map(({ name, position }) => feature(
+    const known = crews.filter((crew) => crew.active && crew.position);
+    map?.set("crews", collection(...known.map(({ name, position }) => feature(
       { name, is_fresh: position.is_fresh, picture: `crew|${position.is_fresh ? 1 : 0}|${name}` },
       { type: "Point", coordinates: [position.lon_deg, position.lat_deg] }))));
   }
@@ -123,7 +125,7 @@ export function open(main, address) {
     refresh();
     refreshCrews();
     crewTimer = setInterval(refreshCrews, CREWS_AGAIN_MS);
-    if (drawer.shown()) drawer.open(drawer.shown());
+    if (placed?.ticket_id === drawer.shown()) showPlace(placed, true);
   }
   const onKey = (event) => { if (event.key === "Escape" && drawer.shown() && !document.querySelector("dialog[open]")) go(null); };
   addEventListener("keydown", onKey);
