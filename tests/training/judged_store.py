@@ -39,6 +39,7 @@ class Judged:
     box: Box = (180, 120, 260, 200)
     mission: str = ""
     has_picture: bool = True
+    hidden: float = 0.0
 
 
 def write_office(folder: Path, judged: list[Judged], *, first: int = 0) -> str:
@@ -84,6 +85,7 @@ def _made(folder: Path, number: int, one: Judged) -> tuple[Observation, Incident
                 "file": kept.path.relative_to(folder).as_posix(),
                 "captured_at": at.isoformat(),
                 "mission_id": mission,
+                "hidden": one.hidden,
                 "xyxy": list(close_box((480, 480), sight.xyxy)),
             }
         )

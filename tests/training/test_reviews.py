@@ -73,15 +73,17 @@ def test_a_verdict_on_the_rule_is_not_taught_to_the_detector(
         Judged("", ""),  # nobody judged it
         Judged("reject", "merged", actor="patrolvision"),  # the program's own doing
         Judged("reject", "not_there", has_picture=False),
+        Judged(hidden=0.8),
     ]
     code, out = _reviewed(tmp_path, judged, "--json")
     told = capsys.readouterr()
     assert code == 0
     assert json.loads(told.out)["pictures"] == 1
-    assert json.loads(told.out)["unused"] == 3
+    assert json.loads(told.out)["unused"] == 4
     assert "t1: not used: the cause 'duplicate' is not about what the picture shows" in told.err
     assert "t2: not used: a false illegal_parking says that the rule was wrong" in told.err
     assert "t5: not used: no close picture was kept of it" in told.err
+    assert "t6: not used: the thing itself was made unreadable" in told.err
     assert not (out / "false_car").exists()
 
 

@@ -127,11 +127,14 @@ class PictureKeeper:
         if is_best:
             views["close"] = close(image, sight.xyxy)
         height, width = image.shape[:2]
-        box = [round(edge, 2) for edge in close_box((width, height), sight.xyxy)]
+        about_close = {
+            "xyxy": [round(edge, 2) for edge in close_box((width, height), sight.xyxy)],
+            "hidden": round(_hidden_share(memory.frame.image, image, sight), 2),
+        }
         return [
             {
                 **self._stored(view, picture, sight, finding),
-                **({"xyxy": box} if view == "close" else {}),
+                **(about_close if view == "close" else {}),
             }
             for view, picture in sorted(views.items())
         ]
@@ -161,6 +164,13 @@ class PictureKeeper:
             hidden = private(image, self._careful(image), self._names, self._face_model)
             return private(hidden, detections, self._names)
         return private(image, detections, self._names, self._face_model)
+
+
+def _hidden_share(image: Image, hidden: Image, sight: Sight) -> float:
+    """The share of the thing's box that was made unreadable: what is hidden cannot be learnt."""
+    x0, y0, x1, y1 = (max(0, round(edge)) for edge in sight.xyxy)
+    differs = (image[y0:y1, x0:x1] != hidden[y0:y1, x0:x1]).any(axis=2)
+    return float(differs.mean()) if differs.size else 0.0
 
 
 def private(

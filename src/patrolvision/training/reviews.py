@@ -26,6 +26,7 @@ NOT_OF_THE_PICTURE = frozenset(
 # Categories whose thing is no fault in itself: a car parked rightly is still a car.
 ONLY_WHERE_PLACED = frozenset({"illegal_parking"})
 OF_THE_PICTURE = frozenset({"not_there", "wrong_class", "reflection_or_shadow"})
+MOST_HIDDEN = 0.3  # share of the box: of a thing that is hidden nothing can be learnt
 NEAR = 0.3  # confidence this far from the threshold is no longer a close call
 
 
@@ -193,6 +194,8 @@ def _example(
         return "no close picture was kept of it"
     if "xyxy" not in close:
         return "its close picture does not say where the thing lies: it is of an older version"
+    if float(close.get("hidden", 0.0)) > MOST_HIDDEN:
+        return "the thing itself was made unreadable, to protect people"
     path = root / str(close["file"])
     if not path.is_file():
         return f"its picture {path} is not there: it may have expired"
