@@ -45,16 +45,16 @@ def huge_jpeg() -> bytes:
     return bytes(content)
 
 
-def png_bomb(side: int = 20_000) -> bytes:
-    """A PNG of a few hundred kilobytes that would fill 1.2 GB."""
+def png_bomb(width: int = 20_000, height: int = 3_000) -> bytes:
+    """A PNG of a few hundred kilobytes that would fill 180 MB."""
     packer = zlib.compressobj(9)
-    rows = b"".join(packer.compress(b"\0" * (3 * side + 1)) for _ in range(side))
+    rows = b"".join(packer.compress(b"\0" * (3 * width + 1)) for _ in range(height))
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         body = kind + data
         return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
 
-    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
         + chunk(b"IDAT", rows + packer.flush()) + chunk(b"IEND", b"")
@@ -110,39 +110,37 @@ def send(
     return client.post(path, files={"file": (name, content, "image/jpeg")}, data=form)
 
 
-@pytest.mark.parametrize(
-    ("content", "name", "status"),
-    [
-        (zip_bomb(), "a.jpg", 415),
-        (SVG, "a.svg", 415),
-        (SVG, "a.jpg", 415),
-        (huge_jpeg(), "a.jpg", 413),
-        (png_bomb(), "a.png", 413),
-        (jpeg(), "../../etc/cron.d/x.jpg", 422),
-        (jpeg(), "..\\x.jpg", 422),
-        (b"GIF89a" + bytes(100), "a.gif", 415),
-        (b"%PDF-1.7", "a.pdf", 415),
-        (b"\xff\xd8\xff", "a.jpg", 415),
-        (jpeg()[:200], "a.jpg", 422),
-        (jpeg()[:700], "a.jpg", 422),
-        (b"", "a.jpg", 415),
-        (jpeg(8, 8), "a.jpg", 422),
-        (b"RIFF\x00\x00\x00\x00WEBPVP8X", "a.webp", 422),
-        (b"\0" * 3_000_001, "a.jpg", 413),
-    ],
-    ids=["zip bomb", "svg", "svg as jpg", "200 megapixels", "png bomb", "traversal", "backslash",
-         "gif", "pdf", "head only", "cut in header", "cut in picture", "empty", "tiny", "webp head",
-         "too many bytes"],
-)  # fmt: skip
+DISHONEST = [
+    ("zip bomb", lambda: zip_bomb(), "a.jpg", 415),
+    ("svg", lambda: SVG, "a.svg", 415),
+    ("svg as jpg", lambda: SVG, "a.jpg", 415),
+    ("200 megapixels", lambda: huge_jpeg(), "a.jpg", 413),
+    ("png bomb", lambda: png_bomb(), "a.png", 413),
+    ("traversal", lambda: jpeg(), "../../etc/cron.d/x.jpg", 422),
+    ("backslash", lambda: jpeg(), "..\\x.jpg", 422),
+    ("gif", lambda: b"GIF89a" + bytes(100), "a.gif", 415),
+    ("pdf", lambda: b"%PDF-1.7", "a.pdf", 415),
+    ("head only", lambda: b"\xff\xd8\xff", "a.jpg", 415),
+    ("cut in header", lambda: jpeg()[:200], "a.jpg", 422),
+    ("cut in picture", lambda: jpeg()[:700], "a.jpg", 422),
+    ("empty", lambda: b"", "a.jpg", 415),
+    ("tiny", lambda: jpeg(8, 8), "a.jpg", 422),
+    ("webp head", lambda: b"RIFF\x00\x00\x00\x00WEBPVP8X", "a.webp", 422),
+    ("too many bytes", lambda: b"\0" * 3_000_001, "a.jpg", 413),
+]
+
+
 def test_what_is_no_honest_picture_is_refused_and_costs_little(
-    client: TestClient, store: SqlStore, content: bytes, name: str, status: int
+    client: TestClient, store: SqlStore
 ) -> None:
-    tracemalloc.start()
-    answer = send(client, store, content, name)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert answer.status_code == status, answer.text
-    assert peak < 40_000_000
+    for what, made, name, status in DISHONEST:
+        content = made()
+        tracemalloc.start()
+        answer = send(client, store, content, name)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert answer.status_code == status, (what, answer.text)
+        assert peak < 40_000_000, what
     assert next(iter(store.tickets())).version == 1
     assert not (store.folder / "evidence").exists()
 
