@@ -10,6 +10,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -73,11 +74,20 @@ class Algorithm:
 
 
 def load_registry(path: Path | None = None) -> tuple[Algorithm, ...]:
-    """The project's algorithms with those of a city's file over them.
+    """The project's algorithms with those of a city's file over them; read anew when it changes.
 
     Raises ConfigError that names the file, line and field at fault, or the class that two
     algorithms claim.
     """
+    try:
+        changed_ns = 0 if path is None else path.stat().st_mtime_ns
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    return _load(path, changed_ns)
+
+
+@lru_cache(maxsize=16)
+def _load(path: Path | None, _changed_ns: int) -> tuple[Algorithm, ...]:
     found = {algorithm.name: algorithm for algorithm in _read(OWN)}
     if path is not None:
         found |= {algorithm.name: algorithm for algorithm in _read(path)}
