@@ -63,12 +63,14 @@ export function askSetUp(token) {
   });
 }
 
+const hideMenu = () => document.getElementById("account-menu")?.hidePopover();
+
 /** Change one's own password; that ends the sessions, so one signs in again with the new one. */
 function askPassword() {
   const { name } = session();
   const [passField, password] = field(t("account.new"), { name: "password", type: "password", autocomplete: "new-password", autofocus: true, minlength: 10 });
   const [againField, again] = field(t("account.again"), { name: "again", type: "password", autocomplete: "new-password" });
-  document.getElementById("account-menu")?.hidePopover();
+  hideMenu();
   ask(t("account.change"), null, [passField, againField], t("account.change"), async () => {
     if (password.value !== again.value) throw new Error(t("account.differ"));
     await write("PATCH", `accounts/${encodeURIComponent(name)}`, { password: password.value });
@@ -81,7 +83,7 @@ function menu(who) {
   return el("div", { id: "account-menu", popover: "auto", class: "menu" },
     el("p", { class: "menu-name" }, who.name),
     el("p", { class: "soft small" }, roleName(who.role), who.areas?.length ? ` · ${who.areas.join(", ")}` : ""),
-    who.role === "admin" ? el("button", { type: "button", popovertarget: "account-menu", on: { click: showPeople } }, icon("crew"), t("people")) : null,
+    who.role === "admin" ? el("button", { type: "button", on: { click: () => { hideMenu(); showPeople(); } } }, icon("user"), t("people")) : null,
     el("button", { type: "button", on: { click: askPassword } }, t("account.change")),
     el("button", { type: "button", on: { click: signOut } }, t("account.signout")));
 }

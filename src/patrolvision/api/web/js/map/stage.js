@@ -8,15 +8,19 @@ import { plainMap } from "./plain.js";
 
 const SWITCHES = ["coverage", "grids", "segments", "zones", "crews"];
 
-/** Can WebGL draw here, and not only as slowly as a processor imitates it? ?map=gl and ?map=plain decide. */
+const IMITATED = /swiftshader|llvmpipe|software|basic render/i; // WebGL by the processor: slower than a canvas
+
+/** Is WebGL worth using here? ?map=gl and ?map=plain decide; tiles need it. */
 function hasWebGL(needsTiles) {
   const wish = new URLSearchParams(location.search).get("map");
   if (wish === "plain") return false;
-  const options = { failIfMajorPerformanceCaveat: wish !== "gl" && !needsTiles };
   const canvas = document.createElement("canvas");
-  const context = canvas.getContext("webgl2", options) ?? canvas.getContext("webgl", options);
-  context?.getExtension("WEBGL_lose_context")?.loseContext();
-  return Boolean(context);
+  const context = canvas.getContext("webgl2") ?? canvas.getContext("webgl");
+  if (!context) return false;
+  const told = context.getExtension("WEBGL_debug_renderer_info");
+  const renderer = told ? String(context.getParameter(told.UNMASKED_RENDERER_WEBGL)) : "";
+  context.getExtension("WEBGL_lose_context")?.loseContext();
+  return wish === "gl" || needsTiles || !IMITATED.test(renderer);
 }
 
 async function drawn(box, options) {
