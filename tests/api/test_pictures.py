@@ -7,15 +7,16 @@ import struct
 import tracemalloc
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from helpers.office_people import Clock, fresh_store, hire, signed_in
@@ -110,7 +111,7 @@ def send(
     return client.post(path, files={"file": (name, content, "image/jpeg")}, data=form)
 
 
-DISHONEST = [
+DISHONEST: list[tuple[str, Callable[[], bytes], str, int]] = [
     ("zip bomb", lambda: zip_bomb(), "a.jpg", 415),
     ("svg", lambda: SVG, "a.svg", 415),
     ("svg as jpg", lambda: SVG, "a.jpg", 415),
@@ -226,7 +227,7 @@ def test_the_log_of_pictures_tells_when_a_line_was_changed(
 def test_somebody_of_another_area_sees_no_picture(client: TestClient, store: SqlStore) -> None:
     made = send(client, store, jpeg()).json()
     hire(store, "fay", "viewer", "440605")
-    fay = signed_in(client.app, store, "fay")
+    fay = signed_in(cast(FastAPI, client.app), store, "fay")
     assert fay.get(made["url"]).status_code == 403
     [ticket] = store.tickets()
     with store.transaction() as transaction:

@@ -226,7 +226,7 @@ def test_a_key_reads_what_its_scope_says_and_ends_when_revoked(
 
 @pytest.mark.parametrize("text", ["pvk_", "x", "pvk_000000000000_" + "a" * 43, "é", "a b"])
 def test_what_is_no_key_is_refused_as_such(staffed: FastAPI, text: str) -> None:
-    header = {"Authorization": b"Bearer " + text.encode()}
+    header = [(b"Authorization", b"Bearer " + text.encode())]
     assert TestClient(staffed).get("/api/v1/tickets", headers=header).status_code == 401
 
 
