@@ -102,7 +102,8 @@ class Intake:
         self, items: Sequence[Any], who: Principal
     ) -> tuple[list[Look], list[dict[str, Any]]]:
         """The looks of a post, one per id, and the items that cannot be true."""
-        found, failed = _read(items, _look_of)
+        known = wiring.registered_classes()
+        found, failed = _read(items, lambda r: _look_of(r, known))
         return self._within(found, failed, who, lambda look: look.polygon[0])
 
     def _within(
@@ -213,8 +214,8 @@ def _read(
     return list(found.values()), failed
 
 
-def _look_of(record: Any) -> Look:
-    look = records.look_from_record(record, registered=wiring.registered_classes())
+def _look_of(record: Any, registered: frozenset[str]) -> Look:
+    look = records.look_from_record(record, registered=registered)
     if len(look.polygon) > MOST_CORNERS:
         raise ObservationError(
             f"look {look.id}: field polygon must have at most {MOST_CORNERS} corners, "
