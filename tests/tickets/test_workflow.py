@@ -149,6 +149,15 @@ def test_a_picture_from_before_the_crew_was_sent_back_proves_nothing() -> None:
         step(again, "verify", "rita", "reviewer")
 
 
+def test_a_picture_of_the_place_as_it_was_found_proves_nothing() -> None:
+    ticket = step(step(NEW, "file", "dora", "dispatcher"), "dispatch", "dora", "dispatcher")
+    ticket = step(ticket, "take", "crew-1", "crew")
+    ticket = step(ticket, "attach", "crew-1", "crew", data={"kind": "before"})
+    ticket = step(ticket, "report_back", "crew-1", "crew")
+    with pytest.raises(MoveError, match="after-picture"):
+        step(ticket, "verify", "rita", "reviewer")
+
+
 @pytest.mark.parametrize("role", ["reviewer", "admin"])
 def test_nobody_checks_his_own_work_not_even_an_admin(role: str) -> None:
     ticket = step(NEW, "file", "dora", "dispatcher")
