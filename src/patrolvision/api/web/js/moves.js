@@ -2,11 +2,13 @@
 
 import { freshKey, get, Problem, write } from "./api.js";
 import { el, icon, put, toast } from "./dom.js";
+import { apart_m, boxOf } from "./geometry.js";
 import { distance, language, t } from "./i18n.js";
 import { session } from "./session.js";
 import { askSignIn } from "./account.js";
-import { actionName, causeName } from "./words.js";
+import { actionName, causeName, nameOf, stateName } from "./words.js";
 
+const NEAR_M = 100; // within which a ticket to merge with is offered
 const FORWARD = ["file", "confirm", "dispatch", "take", "report_back", "verify", "close"];
 const AGAINST = ["reject", "send_back"];
 
@@ -89,9 +91,20 @@ function pictureField() {
   };
 }
 
-function intoField() {
-  const input = el("input", { type: "text", required: true, "data-need": "into", placeholder: t("into.words") });
-  return { node: el("label", { class: "field" }, el("span", {}, t("into")), input), read: () => ({ into: input.value.trim() }) };
+/** Open tickets of the same category nearby to choose from, or any by its number or id. */
+async function intoField(ticket) {
+  const box = boxOf([[ticket.lon_deg, ticket.lat_deg]], NEAR_M).map((d) => d.toFixed(6)).join(",");
+  const near = (await get("tickets", { category: ticket.category, bbox: box, closed: false, limit: 20 }).catch(() => [])).filter((other) => other.ticket_id !== ticket.ticket_id);
+  const far = (other) => apart_m(ticket.lat_deg, ticket.lon_deg, other.lat_deg, other.lon_deg);
+  const select = el("select", { "data-need": "into" }, el("option", { value: "" }, t("choose")),
+    near.sort((x, y) => far(x) - far(y)).map((other) => el("option", { value: other.ticket_id }, `${nameOf(other)} · ${stateName(other.state)} · ${distance(far(other))}`)));
+  const input = el("input", { type: "text", placeholder: t("into.words"), "aria-label": t("into.words") });
+  const read = async () => {
+    if (!input.value.trim()) return { into: select.value || undefined };
+    const found = await get("tickets", { text: input.value.trim(), limit: 2 });
+    return { into: found.length === 1 ? found[0].ticket_id : input.value.trim() };
+  };
+  return { node: el("div", { class: "stack" }, el("label", { class: "field" }, el("span", {}, t("into")), select), input), read };
 }
 
 function partsField() {

@@ -38,6 +38,8 @@ export function open(main, address) {
   let pointsAsked = null;
   let points = EMPTY;
   let crewTimer = 0;
+  let listBox = null; // what the list shows: where somebody moved the map to, not where a ticket took it
+  let isTaken = false; // the map moves to a ticket that was opened
   let placed = null; // the ticket whose place is shown, or is to be once there is a map
   let gone = false;
   const mapNode = el("section", { class: "map-stage" });
@@ -51,7 +53,7 @@ export function open(main, address) {
   main.append(panel, mapNode, drawerNode);
 
   const bbox = () => map?.bounds().map((d) => d.toFixed(6)).join(",");
-  const refreshList = () => list.fill({ ...asked(), bbox: filter().inView && !filter().text && map ? bbox() : null, sort: filter().sort }).then(() => list.select(drawer.shown()));
+  const refreshList = () => list.fill({ ...asked(), bbox: filter().inView && !filter().text ? listBox : null, sort: filter().sort }).then(() => list.select(drawer.shown()));
   async function refreshPoints() {
     if (!map) return;
     pointsAsked?.abort();
@@ -68,7 +70,15 @@ export function open(main, address) {
   const refresh = () => { refreshPoints(); refreshList(); };
   const soon = calm(refresh, 400);
   function refilter() { map?.showArea(filter().polygon); refresh(); }
-  const moved = () => { lastPlace = { bounds: map.bounds() }; refreshPoints(); if (filter().inView) refreshList(); };
+  function moved() {
+    refreshPoints();
+    if (!isTaken) {
+      lastPlace = { bounds: map.bounds() };
+      listBox = bbox();
+      if (filter().inView) refreshList();
+    }
+    isTaken = false;
+  }
 
   function showPlace(ticket, isNew) {
     list.select(ticket.ticket_id);
@@ -80,7 +90,9 @@ export function open(main, address) {
     map.set("selected", collection(feature({}, { type: "Point", coordinates: at })));
     map.set("ellipse", collection(feature({ category: ticket.category }, { type: "Polygon", coordinates: [ellipse95(at[1], at[0], cov)] })));
     drawPoints();
-    if (isNew) map.fly(...at, closeUp(axes95(cov).long_m, at[1]), isWide() ? { right: drawerNode.offsetWidth } : {});
+    if (!isNew) return;
+    isTaken = true;
+    map.fly(...at, closeUp(axes95(cov).long_m, at[1]), isWide() ? { right: drawerNode.offsetWidth } : {});
   }
   function clearPlace() {
     map?.set("selected", EMPTY);
@@ -121,6 +133,7 @@ export function open(main, address) {
     map = made;
     mapNode.dataset.map = map.kind;
     await firstPlace();
+    listBox = bbox();
     map.showArea(filter().polygon);
     refresh();
     refreshCrews();
