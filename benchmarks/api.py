@@ -3,7 +3,7 @@
     python benchmarks/api.py [--tickets 1000000] [--engine sqlite|postgresql] [--clients 50]
                              [--seconds 15] [--workers N] [--keep FOLDER]
 
-Without thinking time: every client asks again as soon as it is answered. Server and clients share
+Without --pause every client asks again as soon as it is answered. Server and clients share
 this machine. PostgreSQL is a cluster of its own on loopback (tests/helpers), thrown away after.
 """
 
@@ -42,6 +42,7 @@ from patrolvision.store.quads import quad_of, tile_at
 from patrolvision.store.schema import micros_of
 
 FORK = multiprocessing.get_context("fork")
+PAUSE_S = 0.0  # between an answer and the next question, on average; --pause
 LAT, LON, SPREAD = 22.84, 113.23, 0.12  # one sigma: a city of some 50 km
 BEGIN = datetime(2025, 11, 1, tzinfo=UTC)
 SPAN_S = 365 * 86_400
@@ -190,8 +191,8 @@ def _serve(url: str, listening: socket.socket) -> None:
 
 
 @contextmanager
-def serving(url: str, workers: int) -> Iterator[int]:
-    """A port on which so many workers answer."""
+def serving(url: str, workers: int) -> Iterator[tuple[int, Callable[[], float]]]:
+    """A port on which so many workers answer, and what CPU seconds they have used so far."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(256)
@@ -199,12 +200,18 @@ def serving(url: str, workers: int) -> Iterator[int]:
         for process in processes:
             process.start()
         try:
-            yield listening.getsockname()[1]
+            pids = [process.pid for process in processes]
+            yield listening.getsockname()[1], lambda: sum(_cpu_s(pid) for pid in pids)
         finally:
             for process in processes:
                 process.terminate()
                 process.join(10)
                 process.kill()
+
+
+def _cpu_s(pid: int | None) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Client:
@@ -251,11 +258,13 @@ async def _load(
 
     async def one(number: int) -> None:
         client, r = Client(port), random.Random(f"{tag}-{number}")
+        await asyncio.sleep(PAUSE_S * r.random())  # nobody begins with everybody
         while (begun := time.perf_counter()) < ends_at:
             status, body = await client.ask(requests(r))
             if status != 200:
                 raise SystemExit(f"answered {status}: {body[:300]!r}")
             took.append(time.perf_counter() - begun)
+            await asyncio.sleep(PAUSE_S * r.uniform(0.5, 1.5))
 
     await asyncio.gather(*(one(number) for number in range(clients)))
     return took
@@ -349,18 +358,24 @@ def device_key(url: str) -> str:
 
 def run(url: str, args: argparse.Namespace, workers: int) -> None:
     """Print the figures of one engine."""
-    with serving(url, workers) as port:
+    with serving(url, workers) as (port, cpu_s):
+
+        def told(name: str, clients: int, requests: Callable[[random.Random], bytes]) -> None:
+            begun = cpu_s()
+            found = measured(port, clients, args.seconds, requests)
+            found["cpu_ms_each"] = round(
+                1e3 * (cpu_s() - begun) / (found["per_s"] * args.seconds), 1
+            )
+            print(f"{name}, {workers} workers, {clients} clients: {found}", flush=True)
+
         asyncio.run(_until_it_answers(port))
-        kinds = {"list": a_list, "filter": a_filter, "tile": a_tile}
-        for name, requests in kinds.items():
+        for name, requests in {"list": a_list, "filter": a_filter, "tile": a_tile}.items():
             measured(port, args.clients, 3.0, requests, tag=1)  # warms the caches
-            print(name, workers, "workers", measured(port, args.clients, args.seconds, requests))
+            told(name, args.clients, requests)
         if args.posts:
             key = device_key(url)
             for batch, clients in ((1, 50), (20, 8), (200, 2)):
-                found = measured(port, clients, args.seconds, observations(batch, key))
-                rate = round(batch * found["per_s"], 1)
-                print(f"posts of {batch}, {clients} clients: {rate} observations/s", found)
+                told(f"posts of {batch} observations", clients, observations(batch, key))
 
 
 async def _until_it_answers(port: int) -> None:
@@ -395,11 +410,14 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--pause", type=float, default=0.0, metavar="S", help="thinking time")
     parser.add_argument("--posts", action="store_true", help="measure posts of observations too")
     parser.add_argument(
         "--keep", type=Path, metavar="FOLDER", help="keep the SQLite file for next time"
     )
     args = parser.parse_args()
+    global PAUSE_S
+    PAUSE_S = args.pause
     with database(args.engine, args.keep) as url:
         is_kept = args.keep is not None and (args.keep / "many.db").exists()
         if not is_kept:
