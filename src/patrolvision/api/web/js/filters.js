@@ -5,7 +5,7 @@ import { number, t } from "./i18n.js";
 import { CATEGORIES, categoryName, STATES, stateName } from "./words.js";
 
 const PERIODS = { day: 1, week: 7, month: 30 };
-export const NOTHING = {
+const NOTHING = {
   text: "", categories: [], states: [], period: "all", since: "", until: "", priorities: [], polygon: null,
   inView: true, overdue: false, closed: false, sort: "newest",
 };

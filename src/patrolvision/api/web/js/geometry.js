@@ -42,14 +42,6 @@ export function boxOf(points, room_m = 30) {
   return [Math.min(...lons) - dLon, south - dLat, Math.max(...lons) + dLon, Math.max(...lats) + dLat];
 }
 
-/** Every [lon, lat] in GeoJSON features. */
-export function corners(features) {
-  const found = [];
-  const walk = (c) => (typeof c[0] === "number" ? found.push(c) : c.forEach(walk));
-  for (const feature of features) if (feature.geometry) walk(feature.geometry.coordinates);
-  return found;
-}
-
 /** Metres between two places. */
 export const apart_m = (latA, lonA, latB, lonB) =>
   Math.hypot((latA - latB) * METRES_PER_DEGREE, (lonA - lonB) * lonScale((latA + latB) / 2));

@@ -62,7 +62,7 @@ async function sendOne(entry) {
 }
 
 /** Send what this person has waiting, in order; what fails for want of a connection stays. */
-export async function sendAll(who) {
+async function sendAll(who) {
   if (isSending) return;
   isSending = true;
   try {

@@ -17,7 +17,7 @@ export function short(count) {
 }
 
 /** Radius in pixels of a cluster of so many tickets. */
-export const clusterRadius = (count) => Math.min(13 + 3.2 * Math.log10(count + 1) * 1.6, 30);
+const clusterRadius = (count) => Math.min(13 + 3.2 * Math.log10(count + 1) * 1.6, 30);
 
 function glyph(pen, category, x, y, size, ink) {
   pen.strokeStyle = ink;
