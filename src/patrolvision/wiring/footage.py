@@ -1,0 +1,163 @@
+"""Recordings, streams and what is known of their cameras and ground."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from patrolvision.config import Settings, StreamEntry, WatchFile
+from patrolvision.types import (
+    Camera,
+    Mission,
+    Pose,
+)
+
+if TYPE_CHECKING:
+    from patrolvision.geo.elevation import ElevationGrid
+    from patrolvision.ports import FrameSource
+    from patrolvision.sources.selfcheck import SelfChecker
+    from patrolvision.sources.sessions import Stream
+
+log = logging.getLogger(__name__)
+
+LIVE_SIGMA_TIME_S = 0.3  # of a live picture dated by the clock when it arrives
+
+
+def camera(path: Path | None) -> Camera | None:
+    """The camera of a TOML file; None for None."""
+    if path is None:
+        return None
+    from patrolvision.sources.camera_file import load_camera
+
+    return load_camera(path)
+
+
+def recording(mission: Mission, seen_by: Camera | None, settings: Settings) -> FrameSource:
+    """The mission's footage with its telemetry."""
+    from patrolvision.sources.opening import open_recording
+
+    return open_recording(
+        mission,
+        seen_by,
+        analysis_fps=settings.analysis_fps,
+        default_timezone=ZoneInfo(settings.timezone),
+        elevation=elevation(settings.elevation),
+    )
+
+
+@lru_cache(maxsize=2)
+def elevation(path: Path | None) -> ElevationGrid | None:
+    """The ground's heights of a GeoTIFF; None for None."""
+    if path is None:
+        return None
+    from patrolvision.sources.geotiff import read_elevation
+
+    return read_elevation(path)
+
+
+def stream(
+    entry: StreamEntry, seen_by: Camera | None, file: WatchFile, stop: threading.Event
+) -> Stream:
+    """One live stream, not yet connected; TelemetryError for telemetry that cannot be read."""
+    from patrolvision.sources.sessions import Backoff, Stream
+
+    opener = _address(entry, seen_by, file) if entry.is_network else _played(entry, seen_by, file)
+    return Stream(
+        entry.id,
+        opener,
+        stop,
+        is_network=entry.is_network,
+        loop=entry.loop,
+        backoff=Backoff(file.reconnect_min_s, file.reconnect_max_s),
+    )
+
+
+def _played(
+    entry: StreamEntry, seen_by: Camera | None, file: WatchFile
+) -> Callable[[], FrameSource]:
+    """A file as batch opens it, telemetry beside and inside it included."""
+    mission = Mission(
+        id=entry.id,
+        media=entry.url,
+        stream_id=entry.id,
+        telemetry=entry.telemetry,
+        started_at=entry.started_at,
+        telemetry_timezone=entry.telemetry_timezone,
+    )
+    return partial(recording, mission, seen_by, file.settings)
+
+
+def _address(
+    entry: StreamEntry, seen_by: Camera | None, file: WatchFile
+) -> Callable[[], FrameSource]:
+    from patrolvision.sources.stream import open_stream
+
+    return partial(
+        open_stream,
+        entry.url,
+        stream_id=entry.id,
+        pose_at=_poses(entry, seen_by, file.settings),
+        started_at=entry.started_at,
+        analysis_fps=file.settings.analysis_fps,
+        stall_s=file.stall_s,
+        lens_wh=None if seen_by is None else (seen_by.lens.width, seen_by.lens.height),
+    )
+
+
+def _poses(
+    entry: StreamEntry, seen_by: Camera | None, settings: Settings
+) -> Callable[[datetime, float], Pose | str]:
+    if entry.telemetry is None:
+        return lambda at, time_s: "no telemetry"
+    if seen_by is None:
+        return lambda at, time_s: "no camera"
+    from patrolvision.sources.quality import cleaned
+    from patrolvision.sources.sync import PoseTrack, SyncSettings
+    from patrolvision.sources.telemetry import read_telemetry
+
+    zone = ZoneInfo(entry.telemetry_timezone or settings.timezone)
+    sync = SyncSettings() if entry.started_at else SyncSettings(sigma_time_s=LIVE_SIGMA_TIME_S)
+    track, notes = cleaned(read_telemetry(entry.telemetry, timezone=zone), seen_by)
+    for note in notes:
+        log.warning("%s: %s", entry.id, note)
+    return PoseTrack(track, seen_by, settings=sync).pose_at
+
+
+def self_check(seen_by: Camera | None, *, is_photos: bool = False) -> SelfChecker:
+    """What holds a film's own pictures against its telemetry and mount; asleep for photos."""
+    from patrolvision.sources.selfcheck import SelfChecker
+
+    return SelfChecker(None if is_photos else seen_by)
+
+
+def calibrated(
+    mission: Mission, seen_by: Camera | None, settings: Settings
+) -> tuple[Mission, Camera | None, list[str]]:
+    """Mission and camera after a first look at the film, and sentences on what was put right."""
+    from patrolvision.sources.selfcheck import SelfChecker
+    from patrolvision.sources.selfcheck import calibrated as put_right
+
+    source = recording(mission, seen_by, settings)
+    checker = SelfChecker(getattr(source, "camera", None) or seen_by)
+    try:
+        for frame in source.frames():
+            checker.add(frame)
+    finally:
+        source.close()
+    check = checker.report()
+    notes = [f"{note}; put right" for note in check.notes(Path(mission.media).name)]
+    return *put_right(mission, seen_by, check), notes
+
+
+def is_photos(mission: Mission) -> bool:
+    """Whether the mission's pictures are single photos rather than a film."""
+    from patrolvision.sources.picture import SUFFIXES
+
+    path = Path(mission.media)
+    return path.is_dir() or path.suffix.lower() in SUFFIXES
