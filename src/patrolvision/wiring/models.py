@@ -158,6 +158,7 @@ def _unsuited(settings: Settings, camera: Camera) -> frozenset[str]:
 
 
 def registered_hazards(settings: Settings | None, timezone: str) -> tuple[Registered, ...]:
+    """What the rules have to know of each registered class; hours without a zone are timezone's."""
     from patrolvision.rules.registered import Registered
 
     return tuple(
