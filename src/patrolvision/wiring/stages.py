@@ -27,6 +27,7 @@ from patrolvision.wiring.models import (
     _unsuited,
     detector,
     registered_classes,
+    registered_hazards,
     release,
 )
 
