@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Column, Connection, Table, Text, select
 
-from patrolvision.store import sql
+from patrolvision.store import sql, straight
 from patrolvision.store.schema import CanonicalJson, Id, Instant, metadata
 from patrolvision.types import HandDecision
 
@@ -22,6 +22,7 @@ hand_decisions = Table(
     Column("undone_at", Instant),
     Column("undone_by", Text),
 )
+BY_TIME = select(hand_decisions).order_by(hand_decisions.c.at, hand_decisions.c.id)
 
 
 def save(connection: Connection, decisions: Sequence[HandDecision]) -> int:
@@ -35,9 +36,8 @@ def save(connection: Connection, decisions: Sequence[HandDecision]) -> int:
 
 def read(connection: Connection) -> list[HandDecision]:
     """All decisions, also those taken back, by time and id."""
-    table = hand_decisions
-    found = connection.execute(select(table).order_by(table.c.at, table.c.id)).mappings()
+    found = straight.fetched_of(connection, hand_decisions, BY_TIME, {})
     return [
-        HandDecision(**(dict(row) | {"groups": tuple(tuple(group) for group in row["groups"])}))
+        HandDecision(**(row | {"groups": tuple(tuple(group) for group in row["groups"])}))
         for row in found
     ]

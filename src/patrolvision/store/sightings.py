@@ -26,8 +26,8 @@ from sqlalchemy import (
 )
 
 from patrolvision.geo.geodesy import ecef_from_geodetic
-from patrolvision.store import near, rows, schema
-from patrolvision.store.sql import CHUNK, RANGES, in_ranges, range_bounds
+from patrolvision.store import near, rows, schema, straight
+from patrolvision.store.sql import asked_ranges, chunks, in_ranges, one_of, padded
 from patrolvision.types import Finding, Incident
 
 FINDING = tuple(c.name for c in schema.findings.c if c.name != "observation_id")
@@ -48,9 +48,9 @@ def findings_around(
 
     Without those known by id; if missions are given, only what these saw.
     """
-    statement = partial(_findings_in, of_missions=bool(missions))
-    asked: dict[str, Any] = {"missions": list(missions)} if missions else {}
-    found = _rows_around(connection, statement, places, radius_m, asked)
+    of = padded(missions) if missions else {}
+    statement = partial(_findings_in, missions=len(of))
+    found = _rows_around(connection, statement, places, radius_m, of)
     chosen = [row for id, row in found.items() if id not in known]
     close = _within(chosen, len(FINDING) + SEEN.index("lat_deg"), places, radius_m)
     return sorted(map(_finding, close), key=lambda f: (f.observation.first_seen, f.id))
@@ -59,18 +59,17 @@ def findings_around(
 def findings_about(connection: Connection, observation_ids: Sequence[str]) -> list[Finding]:
     """Findings about these observations, by id."""
     found: list[Any] = []
-    for start in range(0, len(observation_ids), CHUNK):
-        parameters = {"keys": list(observation_ids[start : start + CHUNK])}
-        found += connection.execute(_findings_about(), parameters)
+    for some in chunks(observation_ids):
+        found += straight.fetched(connection, _findings_about(len(some)), some)
     return sorted(map(_finding, found), key=lambda finding: finding.id)
 
 
 def incidents_holding(connection: Connection, observation_ids: Sequence[str]) -> list[Incident]:
     """Incidents that hold any of these observations, by first_seen and id."""
     found: dict[str, Any] = {}
-    for start in range(0, len(observation_ids), CHUNK):
-        parameters = {"keys": list(observation_ids[start : start + CHUNK])}
-        found |= {row[0]: row for row in connection.execute(_incidents_holding(), parameters)}
+    for some in chunks(observation_ids):
+        holding = straight.fetched(connection, _incidents_holding(len(some)), some)
+        found |= {row[0]: row for row in holding}
     return sorted(map(_incident, found.values()), key=lambda i: (i.first_seen, i.id))
 
 
@@ -94,9 +93,8 @@ def _rows_around(
     found: dict[str, Any] = {}
     ranges = near.joined_ranges(places, radius_m)
     parameters = {**asked, **_box(places, radius_m)}
-    for start in range(0, len(ranges), RANGES):
-        some = ranges[start : start + RANGES]
-        result = connection.execute(statement(len(some)), parameters | range_bounds(some))
+    for count, bounds in asked_ranges(connection, ranges):
+        result = straight.fetched(connection, statement(count), parameters | bounds)
         found |= {row[0]: row for row in result}
     return found
 
@@ -138,11 +136,11 @@ def within_any(
 
 
 @lru_cache(maxsize=256)
-def _findings_in(ranges: int, of_missions: bool) -> Select[Any]:
+def _findings_in(ranges: int, missions: int) -> Select[Any]:
     seen = schema.observations
     statement = _findings().where(in_ranges(seen.c.cell, ranges), _in_box(seen))
-    if of_missions:
-        statement = statement.where(seen.c.mission_id.in_(bindparam("missions", expanding=True)))
+    if missions:
+        statement = statement.where(one_of(seen.c.mission_id, missions))
     return statement
 
 
@@ -153,17 +151,15 @@ def _findings() -> Select[Any]:
     return select(*map(_raw, columns)).select_from(joined)
 
 
-@lru_cache(maxsize=1)
-def _findings_about() -> Select[Any]:
-    return _findings().where(schema.observations.c.id.in_(bindparam("keys", expanding=True)))
+@lru_cache(maxsize=16)
+def _findings_about(count: int) -> Select[Any]:
+    return _findings().where(one_of(schema.observations.c.id, count))
 
 
-@lru_cache(maxsize=1)
-def _incidents_holding() -> Select[Any]:
+@lru_cache(maxsize=16)
+def _incidents_holding(count: int) -> Select[Any]:
     table, members = schema.incidents, schema.incident_observations
-    ids = select(members.c.incident_id).where(
-        members.c.observation_id.in_(bindparam("keys", expanding=True))
-    )
+    ids = select(members.c.incident_id).where(one_of(members.c.observation_id, count))
     return select(*map(_raw, table.c)).where(table.c.id.in_(ids))
 
 

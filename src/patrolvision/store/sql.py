@@ -21,10 +21,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from patrolvision.store import rows, schema
+from patrolvision.store import arrays, rows, schema, straight
 from patrolvision.types import MissionRecord, Ticket
 
-CHUNK = 500  # ids in one statement: well below every engine's limit of parameters
+CHUNK = 512  # ids in one statement: well below every engine's limit of parameters
 RANGES = 60  # of cells in one statement
 PAGE = 1000  # rows in one reading transaction of a listing
 
@@ -34,8 +34,10 @@ def upsert(connection: Connection, table: Table, found: Sequence[rows.Row]) -> s
     wanted = {row["id"]: row for row in found}
     if not wanted:
         return set()
+    if connection.dialect.name == "postgresql":
+        return arrays.upserted(connection, table, list(wanted.values()))
     statement = _upsert(table, connection.dialect.name)
-    return set(connection.execute(statement, list(wanted.values())).scalars())
+    return straight.returned(connection, statement, list(wanted.values()))
 
 
 def insert_new(connection: Connection, table: Table, found: Sequence[rows.Row]) -> set[str]:
@@ -43,8 +45,10 @@ def insert_new(connection: Connection, table: Table, found: Sequence[rows.Row]) 
     wanted = {row["id"]: row for row in reversed(found)}  # of two with one id the first counts
     if not wanted:
         return set()
+    if connection.dialect.name == "postgresql":
+        return arrays.added_new(connection, table, list(reversed(wanted.values())))
     statement = _insert_new(table, connection.dialect.name)
-    return set(connection.execute(statement, list(reversed(wanted.values()))).scalars())
+    return straight.returned(connection, statement, list(reversed(wanted.values())))
 
 
 def _insert(table: Table, dialect: str) -> Any:
@@ -72,10 +76,30 @@ def select_in(
 ) -> list[rows.Stored]:
     """Rows of the table whose column holds one of the keys."""
     found: list[rows.Stored] = []
-    for start in range(0, len(keys), CHUNK):
-        parameters = {"keys": list(keys[start : start + CHUNK])}
-        found += connection.execute(_in(table, column), parameters).mappings().all()
+    for some in chunks(keys):
+        statement = _in(table, column, len(some))
+        found += straight.fetched_of(connection, table, statement, some)
     return found
+
+
+def chunks(keys: Sequence[str]) -> Iterator[dict[str, str]]:
+    """The parameters of one_of for all of the keys, in as many statements as it takes."""
+    for start in range(0, len(keys), CHUNK):
+        yield padded(keys[start : start + CHUNK])
+
+
+def padded(keys: Sequence[str]) -> dict[str, str]:
+    """The keys as parameters of one_of, in one statement.
+
+    Their number is a power of two, the last repeated, so that few statements serve all numbers.
+    """
+    count = 1 << (len(keys) - 1).bit_length()
+    return {f"key_{k}": keys[min(k, len(keys) - 1)] for k in range(count)}
+
+
+def one_of(column: ColumnElement[Any], count: int) -> ColumnElement[bool]:
+    """Whether the column holds one of so many keys."""
+    return column.in_([bindparam(f"key_{k}") for k in range(count)])
 
 
 def delete_in(connection: Connection, column: Column[Any], values: Sequence[str]) -> None:
@@ -85,20 +109,36 @@ def delete_in(connection: Connection, column: Column[Any], values: Sequence[str]
         connection.execute(delete(column.table).where(chosen))
 
 
-@lru_cache(maxsize=64)
-def _in(table: Table, column: Column[Any]) -> Select[Any]:
-    return select(table).where(column.in_(bindparam("keys", expanding=True)))
+@lru_cache(maxsize=512)
+def _in(table: Table, column: Column[Any], count: int) -> Select[Any]:
+    return select(table).where(one_of(column, count))
 
 
 def select_ranges(
     connection: Connection,
+    table: Table,
     statement: Callable[[int], Select[Any]],
     ranges: Sequence[tuple[int, int]],
     **parameters: str,
-) -> list[rows.Stored]:
-    """Rows that the statement finds in inclusive ranges of cells."""
-    bounds = range_bounds(ranges) | parameters
-    return list(connection.execute(statement(len(ranges)), bounds).mappings())
+) -> list[rows.Row]:
+    """Rows of the table that the statement finds in inclusive ranges of cells."""
+    found: list[rows.Row] = []
+    for count, bounds in asked_ranges(connection, ranges):
+        found += straight.fetched_of(connection, table, statement(count), bounds | parameters)
+    return found
+
+
+def asked_ranges(
+    connection: Connection, ranges: Sequence[tuple[int, int]]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """What in_ranges is to be built for, and its parameters, for each statement that it takes."""
+    cells = arrays.cells_of(connection, ranges)
+    if cells is not None:
+        yield 0, cells
+        return
+    for start in range(0, len(ranges), RANGES):
+        some = ranges[start : start + RANGES]
+        yield len(some), range_bounds(some)
 
 
 def range_bounds(ranges: Sequence[tuple[int, int]]) -> dict[str, Any]:
@@ -108,7 +148,9 @@ def range_bounds(ranges: Sequence[tuple[int, int]]) -> dict[str, Any]:
 
 
 def in_ranges(column: Column[Any], count: int) -> ColumnElement[bool]:
-    """Whether the column lies in one of so many inclusive ranges."""
+    """Whether the column lies in one of so many inclusive ranges; 0: is one of arrays.cells_of."""
+    if count == 0:
+        return arrays.in_cells(column)
     return or_(
         *(column.between(bindparam(f"first_{k}"), bindparam(f"last_{k}")) for k in range(count))
     )

@@ -8,7 +8,17 @@ from sqlalchemy import Connection, delete, select, text
 
 from patrolvision.errors import StoreError
 from patrolvision.geo.geodesy import distance_m
-from patrolvision.store import claims, evidence_log, hand_tables, near, rows, schema, sightings, sql
+from patrolvision.store import (
+    claims,
+    evidence_log,
+    hand_tables,
+    near,
+    rows,
+    schema,
+    sightings,
+    sql,
+    straight,
+)
 from patrolvision.types import (
     Finding,
     HandDecision,
@@ -126,7 +136,9 @@ class SqlTransaction:
         Of every kind and status: what was removed or dismissed is there as well.
         """
         ranges = near.ranges_around(lat_deg, lon_deg, radius_m)
-        found = sql.select_ranges(self._connection, sql.incidents_in, ranges, category=category)
+        found = sql.select_ranges(
+            self._connection, schema.incidents, sql.incidents_in, ranges, category=category
+        )
         close = _within(found, lat_deg, lon_deg, radius_m)
         return sorted(map(rows.incident, close), key=lambda i: (i.first_seen, i.id))
 
@@ -176,7 +188,7 @@ class SqlTransaction:
         if new := sorted(after - before):
             names = ("category", "observation_id", "incident_id")
             values = [dict(zip(names, key, strict=True)) for key in new]
-            self._connection.execute(table.insert(), values)
+            straight.insert(self._connection, table, values)
 
     def save_tickets(self, tickets: Sequence[Ticket]) -> int:
         """Insert or replace by id, one ticket an incident; how many changed.
@@ -199,7 +211,7 @@ class SqlTransaction:
                 raise StoreError(f"ticket {ticket.id}: its history may only grow, not be rewritten")
             new[ticket.id] = events[len(known) :]
         if added := [event for events in new.values() for event in events]:
-            self._connection.execute(schema.ticket_events.insert(), added)
+            straight.insert(self._connection, schema.ticket_events, added)
         return {ticket_id for ticket_id, events in new.items() if events}
 
     def tickets_of(self, incident_ids: Sequence[str]) -> dict[str, Ticket]:
@@ -223,7 +235,7 @@ class SqlTransaction:
             for cell in near.look_cells(look.polygon)
         ]
         if cells:
-            self._connection.execute(schema.look_cells.insert(), cells)
+            straight.insert(self._connection, schema.look_cells, cells)
         return len(new)
 
     def looks_of(self, mission_id: str) -> list[Look]:
@@ -237,10 +249,8 @@ class SqlTransaction:
         """Stored looks whose bounding box comes within radius_m of any of the places."""
         ranges = near.look_ranges_around(places, radius_m) if places else []
         found: dict[str, Look] = {}
-        for start in range(0, len(ranges), sql.RANGES):
-            some = ranges[start : start + sql.RANGES]
-            for row in sql.select_ranges(self._connection, sql.looks_in, some):
-                found[row["id"]] = rows.look(row)
+        for row in sql.select_ranges(self._connection, schema.looks, sql.looks_in, ranges):
+            found[row["id"]] = rows.look(row)
         close = [look for look in found.values() if _reaches(look, places, radius_m)]
         return sorted(close, key=lambda look: (look.start, look.id))
 
