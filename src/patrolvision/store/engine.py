@@ -20,6 +20,7 @@ from sqlalchemy.pool import StaticPool
 from patrolvision.errors import StoreError
 
 BUSY_TIMEOUT_S = 30.0
+KEPT_CONNECTIONS = 40  # as many as a worker of the API has threads: opening one costs a page
 CACHE_KIB = 65_536  # SQLite's own 2 MiB do not hold the inner pages of a million rows' indexes
 CHECKPOINT_PAGES = 8_000  # 32 MiB: the commit that pays for a checkpoint is then one in hundreds
 WRITING = "patrolvision_writing"
@@ -109,7 +110,7 @@ def _begin_sqlite(connection: Connection) -> None:
 def _postgresql(url: URL) -> Engine:
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
-    return create_engine(url, pool_pre_ping=True)
+    return create_engine(url, pool_pre_ping=True, pool_size=KEPT_CONNECTIONS)
 
 
 @contextmanager

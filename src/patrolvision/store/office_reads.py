@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, Connection, Table, Text, bindparam, select, type_coerce
+from sqlalchemy import BigInteger, Connection, Select, Table, Text, select, type_coerce
 
 from patrolvision.store import rows, sql
+from patrolvision.store.arrays import among
 from patrolvision.store.schema import (
     EPOCH,
     CanonicalJson,
@@ -76,16 +78,20 @@ def _raw(column: Any) -> Any:
 
 _TICKET = _Columns(tickets, [column.name for column in tickets.c])
 _BRIEF = _Columns(incidents, BRIEF)
-_WITH_INCIDENT = (
-    select(*_TICKET.raw, *_BRIEF.raw)
-    .select_from(tickets.outerjoin(incidents, incidents.c.id == tickets.c.incident_id))
-    .where(tickets.c.id.in_(bindparam("ids", expanding=True)))
-)
-_HISTORY = (
-    select(*(_raw(ticket_events.c[name]) for name in EVENT))
-    .where(ticket_events.c.ticket_id.in_(bindparam("ids", expanding=True)))
-    .order_by(ticket_events.c.ticket_id, ticket_events.c.position)
-)
+
+
+@lru_cache(maxsize=2)
+def _with_incident(dialect: str) -> Select[Any]:
+    joined = tickets.outerjoin(incidents, incidents.c.id == tickets.c.incident_id)
+    chosen = among(tickets.c.id, "ids", dialect)
+    return select(*_TICKET.raw, *_BRIEF.raw).select_from(joined).where(chosen)
+
+
+@lru_cache(maxsize=2)
+def _history(dialect: str) -> Select[Any]:
+    told = select(*(_raw(ticket_events.c[name]) for name in EVENT))
+    chosen = told.where(among(ticket_events.c.ticket_id, "ids", dialect))
+    return chosen.order_by(ticket_events.c.ticket_id, ticket_events.c.position)
 
 
 def ticket_rows(connection: Connection, ids: Sequence[str]) -> list[TicketRows]:
@@ -94,7 +100,7 @@ def ticket_rows(connection: Connection, ids: Sequence[str]) -> list[TicketRows]:
     for start in range(0, len(ids), sql.CHUNK):
         chosen = {"ids": list(ids[start : start + sql.CHUNK])}
         histories = _histories(connection, chosen)
-        for values in connection.execute(_WITH_INCIDENT, chosen):
+        for values in connection.execute(_with_incident(connection.dialect.name), chosen):
             whole = tuple(values)
             ticket = _TICKET.row(whole[: len(_TICKET.raw)])
             brief = whole[len(_TICKET.raw) :]
@@ -106,7 +112,8 @@ def ticket_rows(connection: Connection, ids: Sequence[str]) -> list[TicketRows]:
 
 def _histories(connection: Connection, chosen: dict[str, list[str]]) -> dict[str, list[Record]]:
     found: dict[str, list[Record]] = {}
-    for ticket_id, at, state, actor, note, action, data in connection.execute(_HISTORY, chosen):
+    told = connection.execute(_history(connection.dialect.name), chosen)
+    for ticket_id, at, state, actor, note, action, data in told:
         event = {
             "at": (EPOCH + timedelta(microseconds=at)).isoformat(),
             "state": state,
@@ -169,6 +176,7 @@ def known_looks(connection: Connection, ids: Sequence[str]) -> set[str]:
 def _known(connection: Connection, table: Table, ids: Sequence[str]) -> set[str]:
     found: set[str] = set()
     for start in range(0, len(ids), sql.CHUNK):
-        chosen = select(table.c.id).where(table.c.id.in_(ids[start : start + sql.CHUNK]))
-        found |= set(connection.execute(chosen).scalars())
+        chosen = select(table.c.id).where(among(table.c.id, "ids", connection.dialect.name))
+        some = connection.execute(chosen, {"ids": list(ids[start : start + sql.CHUNK])})
+        found |= set(some.scalars())
     return found
