@@ -26,8 +26,10 @@ def ecef_from_geodetic(lat_deg: ArrayLike, lon_deg: ArrayLike, h_m: ArrayLike = 
     prime_vertical = SEMI_MAJOR_M / np.sqrt(1 - _E2 * np.sin(lat) ** 2)
     across = (prime_vertical + h) * np.cos(lat)
     z = (prime_vertical * (1 - _E2) + h) * np.sin(lat)
-    parts = np.broadcast_arrays(across * np.cos(lon), across * np.sin(lon), z)
-    return np.stack(parts, axis=-1)
+    x, y = across * np.cos(lon), across * np.sin(lon)
+    xyz_m = np.empty((*np.shape(x), 3))
+    xyz_m[..., 0], xyz_m[..., 1], xyz_m[..., 2] = x, y, z
+    return xyz_m
 
 
 def geodetic_from_ecef(xyz_m: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -55,11 +57,13 @@ def _ecef_from_enu(lat0_deg: ArrayLike, lon0_deg: ArrayLike) -> FloatArray:
     """Rotation (..., 3, 3) whose columns are east, north and up at the origin."""
     lat, lon = np.broadcast_arrays(np.radians(lat0_deg), np.radians(lon0_deg))
     sin_lat, cos_lat, sin_lon, cos_lon = np.sin(lat), np.cos(lat), np.sin(lon), np.cos(lon)
-    zero = np.zeros_like(lat)
-    east = np.stack([-sin_lon, cos_lon, zero], axis=-1)
-    north = np.stack([-sin_lat * cos_lon, -sin_lat * sin_lon, cos_lat], axis=-1)
-    up = np.stack([cos_lat * cos_lon, cos_lat * sin_lon, sin_lat], axis=-1)
-    return np.stack([east, north, up], axis=-1)
+    axes = np.empty((*lat.shape, 3, 3))
+    axes[..., 0, 0], axes[..., 1, 0], axes[..., 2, 0] = -sin_lon, cos_lon, 0.0
+    axes[..., 0, 1], axes[..., 1, 1] = -sin_lat * cos_lon, -sin_lat * sin_lon
+    axes[..., 2, 1] = cos_lat
+    axes[..., 0, 2], axes[..., 1, 2] = cos_lat * cos_lon, cos_lat * sin_lon
+    axes[..., 2, 2] = sin_lat
+    return axes
 
 
 def local_en(

@@ -125,10 +125,10 @@ def visits_of(
         ring = np.asarray(look.polygon)
         low, high = ring.min(axis=0), ring.max(axis=0)
         near = np.flatnonzero(((places > low) & (places < high)).all(axis=1))
+        near = np.array([k for k in near.tolist() if look.classes & classes[k]], np.int64)
         if len(near):
             for k in near[depth_m(places[near], ring) > margin[near]]:
-                if look.classes & classes[k]:
-                    covering[k].append(look)
+                covering[k].append(look)
     return [_visits(found, settings) for found in covering]
 
 
@@ -141,11 +141,12 @@ def depth_m(places: FloatArray, ring: FloatArray) -> FloatArray:
     corner = np.stack([east, north], axis=-1)
     east, north = local_en(ring[0, 0], ring[0, 1], places[:, 0], places[:, 1])
     point = np.stack([east, north], axis=-1)[:, None]
-    edge = np.roll(corner, -1, axis=0) - corner
+    after = np.concatenate([corner[1:], corner[:1]])
+    edge = after - corner
     with np.errstate(divide="ignore", invalid="ignore"):
         along = ((point - corner) * edge).sum(-1) / np.maximum((edge**2).sum(-1), 1e-12)
         nearest = corner + np.clip(along, 0, 1)[..., None] * edge
-        rises = (corner[:, 1] > point[..., 1]) != (np.roll(corner[:, 1], -1) > point[..., 1])
+        rises = (corner[:, 1] > point[..., 1]) != (after[:, 1] > point[..., 1])
         slope = np.where(edge[:, 1] == 0, 1.0, edge[:, 1])
         crossing = corner[:, 0] + (point[..., 1] - corner[:, 1]) * edge[:, 0] / slope
     inside = (rises & (point[..., 0] < crossing)).sum(axis=1) % 2 == 1
