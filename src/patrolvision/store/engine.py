@@ -20,7 +20,10 @@ from sqlalchemy.pool import StaticPool
 from patrolvision.errors import StoreError
 
 BUSY_TIMEOUT_S = 30.0
-KEPT_CONNECTIONS = 40  # as many as a worker of the API has threads: opening one costs a page
+CONNECTIONS: dict[str, Any] = {
+    "pool_size": 15,
+    "max_overflow": 0,
+}  # kept open: a new one begins with no cache
 CACHE_KIB = 65_536  # SQLite's own 2 MiB do not hold the inner pages of a million rows' indexes
 CHECKPOINT_PAGES = 8_000  # 32 MiB: the commit that pays for a checkpoint is then one in hundreds
 WRITING = "patrolvision_writing"
@@ -80,7 +83,7 @@ def _sqlite(url: URL, create: bool) -> Engine:
     in_a_file = not in_memory and not str(path).startswith("file:")
     if in_a_file and not create and not Path(str(path)).is_file():
         raise StoreError(f"{safe(url)}: there is no such database file")
-    options: dict[str, Any] = {"connect_args": {"timeout": BUSY_TIMEOUT_S}}
+    options: dict[str, Any] = {"connect_args": {"timeout": BUSY_TIMEOUT_S}, **CONNECTIONS}
     if in_memory:
         options = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
     engine = create_engine(url, **options)
@@ -110,7 +113,7 @@ def _begin_sqlite(connection: Connection) -> None:
 def _postgresql(url: URL) -> Engine:
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
-    return create_engine(url, pool_pre_ping=True, pool_size=KEPT_CONNECTIONS)
+    return create_engine(url, pool_pre_ping=True, **CONNECTIONS)
 
 
 @contextmanager

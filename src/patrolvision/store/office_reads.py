@@ -9,9 +9,19 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, Connection, Select, Table, Text, select, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    Text,
+    select,
+    type_coerce,
+)
 
-from patrolvision.store import rows, sql
+from patrolvision.store import rows, sql, straight
 from patrolvision.store.arrays import among
 from patrolvision.store.schema import (
     EPOCH,
@@ -80,17 +90,29 @@ _TICKET = _Columns(tickets, [column.name for column in tickets.c])
 _BRIEF = _Columns(incidents, BRIEF)
 
 
-@lru_cache(maxsize=2)
-def _with_incident(dialect: str) -> Select[Any]:
+def _asked(connection: Connection, ids: Sequence[str]) -> tuple[int, dict[str, Any]]:
+    """How many parameters hold the ids, 0 for an array, and the parameters."""
+    if connection.dialect.name == "postgresql":
+        return 0, {"ids": list(ids)}
+    some = sql.padded(ids)
+    return len(some), dict(some)
+
+
+def _one_of(column: Column[Any], count: int) -> ColumnElement[bool]:
+    return sql.one_of(column, count) if count else among(column, "ids", "postgresql")
+
+
+@lru_cache(maxsize=16)
+def _with_incident(count: int) -> Select[Any]:
     joined = tickets.outerjoin(incidents, incidents.c.id == tickets.c.incident_id)
-    chosen = among(tickets.c.id, "ids", dialect)
+    chosen = _one_of(tickets.c.id, count)
     return select(*_TICKET.raw, *_BRIEF.raw).select_from(joined).where(chosen)
 
 
-@lru_cache(maxsize=2)
-def _history(dialect: str) -> Select[Any]:
+@lru_cache(maxsize=16)
+def _history(count: int) -> Select[Any]:
     told = select(*(_raw(ticket_events.c[name]) for name in EVENT))
-    chosen = told.where(among(ticket_events.c.ticket_id, "ids", dialect))
+    chosen = told.where(_one_of(ticket_events.c.ticket_id, count))
     return chosen.order_by(ticket_events.c.ticket_id, ticket_events.c.position)
 
 
@@ -98,9 +120,10 @@ def ticket_rows(connection: Connection, ids: Sequence[str]) -> list[TicketRows]:
     """Everything of the tickets of a page, in the order of the ids; what is gone is left out."""
     found: dict[str, TicketRows] = {}
     for start in range(0, len(ids), sql.CHUNK):
-        chosen = {"ids": list(ids[start : start + sql.CHUNK])}
+        chosen = ids[start : start + sql.CHUNK]
         histories = _histories(connection, chosen)
-        for values in connection.execute(_with_incident(connection.dialect.name), chosen):
+        count, asked = _asked(connection, chosen)
+        for values in straight.fetched(connection, _with_incident(count), asked):
             whole = tuple(values)
             ticket = _TICKET.row(whole[: len(_TICKET.raw)])
             brief = whole[len(_TICKET.raw) :]
@@ -110,9 +133,10 @@ def ticket_rows(connection: Connection, ids: Sequence[str]) -> list[TicketRows]:
     return [found[one] for one in ids if one in found]
 
 
-def _histories(connection: Connection, chosen: dict[str, list[str]]) -> dict[str, list[Record]]:
+def _histories(connection: Connection, ids: Sequence[str]) -> dict[str, list[Record]]:
     found: dict[str, list[Record]] = {}
-    told = connection.execute(_history(connection.dialect.name), chosen)
+    count, asked = _asked(connection, ids)
+    told = straight.fetched(connection, _history(count), asked)
     for ticket_id, at, state, actor, note, action, data in told:
         event = {
             "at": (EPOCH + timedelta(microseconds=at)).isoformat(),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    bindparam,
     delete,
     func,
     or_,
@@ -25,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from patrolvision.store import quads, rows
+from patrolvision.store import quads, rows, straight
 from patrolvision.store.engine import writing
 from patrolvision.store.map_tables import ticket_deltas, ticket_tiles
 
@@ -154,13 +156,43 @@ def clusters(
     ]
 
 
-def count_in(connection: Connection, box: quads.Bounds, kinds: Kinds) -> int:
-    """About how many tickets stand in a box: those of every small tile that it meets."""
+def counts_in(connection: Connection, box: quads.Bounds) -> dict[str, int]:
+    """About how many tickets of each state stand in a box: those of every small tile it meets."""
     west, south, east, north = box
     wide = max((east - west) % 360.0, north - south, 1e-6)
     zoom = min(max(int(math.log2(360.0 / wide)) + 3, 3), DEEPEST)
-    ranges = quads.quads_covering(box)
-    return sum(cluster.count for cluster in clusters(connection, ranges, zoom, kinds))
+    ranges = quads.joined([_whole(one, zoom) for one in quads.quads_covering(box)])
+    parameters: dict[str, int] = {}
+    for k, (first, last) in enumerate(ranges):
+        parameters |= {f"quad_{k}": first, f"last_quad_{k}": last}
+        first, last = quads.keys_in((first, last), zoom)
+        parameters |= {f"key_{k}": first, f"last_key_{k}": last}
+    counts: dict[str, int] = {}
+    for state, count in straight.fetched(connection, _states_in(len(ranges)), parameters):
+        counts[state] = counts.get(state, 0) + int(count)
+    return counts
+
+
+@lru_cache(maxsize=128)
+def _states_in(ranges: int) -> Any:
+    """State and count in so many ranges of places; a branch for each, as in _folded."""
+    summed, waits = ticket_tiles.c, ticket_deltas.c
+
+    def within(column: Any, name: str, k: int) -> ColumnElement[bool]:
+        is_within: ColumnElement[bool] = column.between(
+            bindparam(f"{name}_{k}"), bindparam(f"last_{name}_{k}")
+        )
+        return is_within
+
+    folded = [
+        select(summed.state, func.sum(summed.count))
+        .where(within(summed.key, "key", k))
+        .group_by(summed.state)
+        for k in range(ranges)
+    ]
+    somewhere = or_(*(within(waits.quad, "quad", k) for k in range(ranges)))
+    unfolded = select(waits.state, func.sum(waits.change)).where(somewhere).group_by(waits.state)
+    return union_all(*folded, unfolded)
 
 
 def _whole(quad_range: quads.Range, zoom: int) -> quads.Range:

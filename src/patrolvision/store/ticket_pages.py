@@ -122,11 +122,13 @@ def _leads(
         if not by_time and (value := getattr(wanted, name)) is not None:
             yield code_lead(name, value), None
     if wanted.box is not None:
-        every, matching = (
-            pyramid.count_in(connection, wanted.box, pyramid.Kinds(state=states))
-            for states in ((), wanted.state)
+        counts = pyramid.counts_in(connection, wanted.box)
+        matching = sum(
+            n for state, n in counts.items() if not wanted.state or state in wanted.state
         )
-        yield box_lead(wanted.box), max(matching, every // SKIPPED)
+        known = max(matching, sum(counts.values()) // SKIPPED)
+        if known <= NARROW:
+            yield box_lead(wanted.box), known
     if wanted.due_before is not None:
         yield late_lead(wanted.due_before), None
     if wanted.areas:
