@@ -20,10 +20,8 @@ from sqlalchemy.pool import StaticPool
 from patrolvision.errors import StoreError
 
 BUSY_TIMEOUT_S = 30.0
-CONNECTIONS: dict[str, Any] = {
-    "pool_size": 15,
-    "max_overflow": 0,
-}  # kept open: a new one begins with no cache
+# Of a process; they are kept open, because a new one begins with no cache and nothing prepared.
+CONNECTIONS: dict[str, Any] = {"pool_size": 15, "max_overflow": 0}
 CACHE_KIB = 65_536  # SQLite's own 2 MiB do not hold the inner pages of a million rows' indexes
 CHECKPOINT_PAGES = 8_000  # 32 MiB: the commit that pays for a checkpoint is then one in hundreds
 WRITING = "patrolvision_writing"
