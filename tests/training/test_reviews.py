@@ -9,7 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
+from patrolvision import wiring
 from patrolvision.cli import main
+from patrolvision.config import Settings
 from patrolvision.training import building, dataset
 from patrolvision.training.reviews import hardness_of
 from patrolvision.training.written import read_dataset
@@ -50,9 +52,10 @@ def test_confirmed_boxes_and_false_ones_become_a_set_that_builds(tmp_path: Path)
 
 
 def test_the_hardest_come_first_and_a_limit_keeps_them(tmp_path: Path) -> None:
+    threshold = wiring.release(Settings()).thresholds["litter"]
     judged = [
         Judged(confidence=0.95),  # a sure thing: nothing new
-        Judged(confidence=0.41),  # a close call at the threshold of 0.40
+        Judged(confidence=threshold + 0.01),  # a close call
         Judged("reject", "not_there", 0.92),  # surely wrong
     ]
     code, out = _reviewed(tmp_path, judged, "--limit", "2", "--json")
