@@ -7,6 +7,7 @@ import numpy as np
 from patrolvision.types import FloatArray
 
 FARTHEST_FLAT_M = 10_000.0  # the plane has left the ellipsoid by 8 m there
+LEVEL = 1e-12  # a ray that falls less for its length is level: rounding, no depression
 
 
 def meet_flat(rays_enu: FloatArray, height_m: FloatArray | float) -> FloatArray:
@@ -14,7 +15,7 @@ def meet_flat(rays_enu: FloatArray, height_m: FloatArray | float) -> FloatArray:
 
     height_m is the camera's above the plane, one or (N,). NaN for a ray that does not go down.
     """
-    falls = np.where(rays_enu[:, 2] < 0, -rays_enu[:, 2], np.nan)
+    falls = np.where(rays_enu[:, 2] < -LEVEL, -rays_enu[:, 2], np.nan)
     return np.asarray(rays_enu[:, :2] * (height_m / falls)[:, None])
 
 
