@@ -21,6 +21,7 @@ from patrolvision.sources.angles import turn_between
 from patrolvision.sources.flow import FlowMeter
 from patrolvision.types import Camera, FloatArray, Frame, Mission, Pose
 
+LEAST_STEP_S = 0.15  # closer pictures hardly differ, and cost as much
 LONGEST_STEP_S = 0.6  # between two pictures that are compared
 LONGEST_OFFSET_S = 3.0
 GRID_S = 0.05
@@ -123,6 +124,10 @@ class SelfChecker:
         """Compare every other frame with the one before."""
         if self._meter is None or len(self._turns.times_s) >= MOST_PAIRS:
             return
+        if self._last is not None:
+            step_s = (frame.captured_at - self._last.captured_at).total_seconds()
+            if 0.0 <= step_s < LEAST_STEP_S:
+                return
         self._began = self._began or frame.captured_at
         last, self._last = self._last, frame
         pose = frame.pose
