@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -23,7 +24,7 @@ from patrolvision.errors import (
     ConfigError,
     ItemError,
 )
-from patrolvision.missions import MissionResult, fingerprint, run_mission
+from patrolvision.missions import MissionResult, fingerprint, run_mission, warm_up
 from patrolvision.progress import watching
 from patrolvision.types import Mission
 
@@ -91,6 +92,8 @@ def run(
     """Run missions and deliver their outputs; the summary, JSON-ready."""
     check_writable(settings.out)
     chosen = wiring.release(settings)
+    warming = threading.Thread(target=_warm_up, args=(settings, missions))
+    warming.start()  # beside what follows, which waits for the disk and for imports
     wiring.store(settings.database_url).close()
     for path in {m.camera for m in missions}:
         wiring.camera(path)
@@ -103,6 +106,7 @@ def run(
     for path in {m.grids or settings.grids for m in missions}:
         wiring.grids(path)
     wiring.elevation(settings.elevation)
+    warming.join()
     started = time.monotonic()
     results: list[MissionResult] = []
     for result in _results(settings, missions):
@@ -116,6 +120,11 @@ def run(
     results.sort(key=lambda r: order[r.mission_id])
     delivered = deliver(settings, missions, results, failed, release=chosen.id, title=title)
     return summary(settings, results, failed, delivered, time.monotonic() - started)
+
+
+def _warm_up(settings: Settings, missions: Sequence[Mission]) -> None:
+    if settings.executor == "local" and missions:
+        warm_up(settings, missions[0])
 
 
 def _results(settings: Settings, missions: Sequence[Mission]) -> Iterator[MissionResult]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from patrolvision import wiring
 from patrolvision.config import Settings
-from patrolvision.errors import ItemError, MediaError
+from patrolvision.errors import CallError, ItemError, MediaError
 from patrolvision.geo.geodesy import distance_m
 from patrolvision.pipeline import Judged, Seen, Settled, Stages, followed, settle, together
 from patrolvision.ports import Detector
@@ -74,6 +74,13 @@ def _shared_detector(
     settings: Settings, threads: int | None, unsure_share: float, input_px: int | None
 ) -> Detector:
     return wiring.detector(settings, threads=threads, unsure_share=unsure_share, input_px=input_px)
+
+
+def warm_up(settings: Settings, mission: Mission) -> None:
+    """Make the detector ready for a first mission; what is wrong is said when it is run."""
+    unsure_share = 1.0 if wiring.is_photos(mission) else wiring.UNSURE_SHARE
+    with suppress(CallError, ItemError):
+        _shared_detector(settings, None, unsure_share, mission.input_px)
 
 
 def run_mission(
