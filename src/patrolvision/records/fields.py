@@ -134,14 +134,15 @@ def _is_text(character: str) -> bool:
 def class_name(value: Any, registered: Collection[str] = ()) -> str:
     """One of the detector's classes, or of those that a registry adds."""
     if value not in DETECTOR_CLASSES and value not in registered:
-        raise UnfitError(f"one of {', '.join((*DETECTOR_CLASSES, *sorted(registered)))}")
+        known = dict.fromkeys((*DETECTOR_CLASSES, *sorted(registered)))
+        raise UnfitError(f"one of {', '.join(known)}")
     return str(value)
 
 
 def class_names(value: Any, registered: Collection[str] = ()) -> frozenset[str]:
     """Some of the detector's classes, or of those that a registry adds."""
     if not isinstance(value, Sequence) or isinstance(value, str) or not value:
-        known = (*DETECTOR_CLASSES, *sorted(registered))
+        known = tuple(dict.fromkeys((*DETECTOR_CLASSES, *sorted(registered))))
         raise UnfitError(f"a list of some of {', '.join(known)}")
     return frozenset(class_name(one, registered) for one in value)
 
