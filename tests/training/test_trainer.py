@@ -132,9 +132,10 @@ def test_a_log_cut_off_by_a_crash_goes_on_at_the_step(tmp_path: Path) -> None:
 def test_what_is_not_labelled_is_neither_pushed_up_nor_down() -> None:
     import torch
 
+    net = shipped().train()  # its reading makes ultralytics importable where torchvision is not
+
     from patrolvision.training.masked_loss import MaskedLoss
 
-    net = shipped().train()
     for parameter in net.parameters():
         parameter.requires_grad_(True)
     loss_of = MaskedLoss(net)
