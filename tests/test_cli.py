@@ -14,7 +14,7 @@ import gpxpy
 import numpy as np
 import pytest
 
-from helpers.command_line import COMMAND, Done, in_process, patrolvision, refused
+from helpers.command_line import COMMAND, Done, assert_refused, in_process, patrolvision
 from helpers.street_clip import Street, short_street
 from sources.making import make_exif, make_jpeg
 
@@ -160,11 +160,11 @@ def test_detect_keeps_to_the_confidence_it_is_given(
     assert isinstance(few, list)
     assert len(few) < len(many)
     assert all(box["confidence"] >= 0.6 for box in few)
-    refused(in_process(capsys, "detect", pictures, "--conf", "7"), 2, "--conf")
+    assert_refused(in_process(capsys, "detect", pictures, "--conf", "7"), 2, "--conf")
 
 
 def test_detect_refuses_a_folder_without_pictures(tmp_path: Path, capsys: CaptureFixture) -> None:
-    refused(in_process(capsys, "detect", tmp_path), 2, str(tmp_path), "no pictures")
+    assert_refused(in_process(capsys, "detect", tmp_path), 2, str(tmp_path), "no pictures")
 
 
 def test_a_picture_without_a_place_runs_and_says_that_nothing_is_placed(
@@ -258,7 +258,7 @@ def test_the_doctor_names_what_is_missing_and_the_remedy(
 
 def test_simulate_refuses_an_unknown_city(tmp_path: Path, capsys: CaptureFixture) -> None:
     done = in_process(capsys, "simulate", tmp_path / "city", "--city", "nowhere")
-    refused(done, 2, "--city")
+    assert_refused(done, 2, "--city")
 
 
 def test_a_pipe_that_closes_early_is_no_error(street: Street) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.command_line import Done, patrolvision, refused
+from helpers.command_line import Done, assert_refused, patrolvision
 from helpers.street_clip import Street
 from patrolvision.store.sql_store import open_store
 from sources.making import make_audio_only
@@ -102,14 +102,14 @@ def test_telemetry_of_another_day_is_refused_with_both_spans(
     street: Street, tmp_path: Path
 ) -> None:
     other = gpx(tmp_path / "other.gpx", [(22.84, 113.23)] * 9, start="2024-01-01T00:00:0")
-    refused(run_with(street, tmp_path / "out", telemetry=other), 3,
+    assert_refused(run_with(street, tmp_path / "out", telemetry=other), 3,
             "other.gpx", "2024-01-01", street.clip.name, "share no instant")  # fmt: skip
 
 
 def test_footage_said_to_be_of_another_day_is_refused(street: Street, tmp_path: Path) -> None:
     later = street.started_at + timedelta(days=3)
     done = run_with(street, tmp_path / "out", "--started-at", later.isoformat())
-    refused(done, 3, street.telemetry.name, "share no instant")
+    assert_refused(done, 3, street.telemetry.name, "share no instant")
 
 
 GARBAGE = {
@@ -126,12 +126,12 @@ def test_garbage_telemetry_is_refused_by_the_name_of_its_file(
 ) -> None:
     text, fragment = GARBAGE[name]
     (tmp_path / name).write_text(text)
-    refused(patrolvision("telemetry", tmp_path / name), 3, name, fragment)
+    assert_refused(patrolvision("telemetry", tmp_path / name), 3, name, fragment)
 
 
 def test_a_run_with_garbage_telemetry_refuses_it_too(street: Street, tmp_path: Path) -> None:
     (tmp_path / "garbage.srt").write_text(GARBAGE["garbage.srt"][0])
-    refused(
+    assert_refused(
         run_with(street, tmp_path / "out", telemetry=tmp_path / "garbage.srt"), 3, "garbage.srt"
     )
 
@@ -149,7 +149,7 @@ def test_places_that_cannot_be_are_refused_by_file_and_field(
     tmp_path: Path, points: list[tuple[float, float]], field: str
 ) -> None:
     file = gpx(tmp_path / "wild.gpx", points)
-    refused(patrolvision("telemetry", file), 3, "wild.gpx", field)
+    assert_refused(patrolvision("telemetry", file), 3, "wild.gpx", field)
 
 
 def test_a_few_impossible_fixes_are_left_out_and_counted(tmp_path: Path) -> None:
@@ -161,15 +161,15 @@ def test_a_few_impossible_fixes_are_left_out_and_counted(tmp_path: Path) -> None
 
 
 def test_a_file_that_is_not_there_is_named(street: Street, tmp_path: Path) -> None:
-    refused(patrolvision("telemetry", tmp_path / "gone.srt"), 3, "gone.srt", "No such file")
+    assert_refused(patrolvision("telemetry", tmp_path / "gone.srt"), 3, "gone.srt", "No such file")
     gone = tmp_path / "gone.gpx"
-    refused(run_with(street, tmp_path / "out", telemetry=gone), 3, "gone.gpx")
+    assert_refused(run_with(street, tmp_path / "out", telemetry=gone), 3, "gone.gpx")
 
 
 def test_a_folder_without_recordings_is_named(tmp_path: Path) -> None:
     (tmp_path / "nothing").mkdir()
     done = patrolvision("run", tmp_path / "nothing", "--out", tmp_path / "out")
-    refused(done, 3, "nothing", "neither videos nor pictures")
+    assert_refused(done, 3, "nothing", "neither videos nor pictures")
 
 
 def test_a_folder_with_side_cars_runs_every_clip_in_it(street: Street, tmp_path: Path) -> None:

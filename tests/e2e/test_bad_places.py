@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.command_line import Done, in_process, patrolvision, refused
+from helpers.command_line import Done, assert_refused, in_process, patrolvision
 from helpers.street_clip import Street
 from patrolvision.store.sql_store import open_store
 
@@ -49,14 +49,14 @@ def test_an_output_folder_below_a_file_is_refused_by_name(
     (tmp_path / "file").touch()
     out = tmp_path / "file" / "out"
     done = in_process(capsys, "run", street.clip, "--out", out)
-    refused(done, 2, str(out), "cannot be written")
+    assert_refused(done, 2, str(out), "cannot be written")
 
 
 def test_a_read_only_output_folder_is_refused_by_name(street: Street, tmp_path: Path) -> None:
     with tmpfs(tmp_path / "small", 1024) as folder:
         subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
-        refused(run(street, folder), 2, str(folder), "Read-only file system")
-        refused(run(street, folder / "deeper"), 2, str(folder), "Read-only file system")
+        assert_refused(run(street, folder), 2, str(folder), "Read-only file system")
+        assert_refused(run(street, folder / "deeper"), 2, str(folder), "Read-only file system")
 
 
 def test_a_full_disk_is_named_and_leaves_the_database_elsewhere_whole(
@@ -67,7 +67,7 @@ def test_a_full_disk_is_named_and_leaves_the_database_elsewhere_whole(
     before = digest(database)
     with tmpfs(tmp_path / "small", 200) as out:
         done = run(street, out, "--db", f"sqlite:///{database}")
-        refused(done, 2, str(out), "No space left on device")
+        assert_refused(done, 2, str(out), "No space left on device")
         assert not list(out.glob("*.mp4")), "half a clip must not stand there as if it were whole"
     assert digest(database) == before
     with closing(sqlite3.connect(database)) as connection:
@@ -85,7 +85,7 @@ def test_a_database_on_a_full_disk_is_left_as_it_was(
         if done.rc == 0:
             assert size_kib > 200
             return
-        refused(done, 2, "patrol.db", "full" if size_kib < 64 else "no room left")
+        assert_refused(done, 2, "patrol.db", "full" if size_kib < 64 else "no room left")
         subprocess.run(["mount", "-o", "remount,size=4m", str(folder)], check=True)
         with closing(sqlite3.connect(folder / "patrol.db")) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -105,7 +105,7 @@ def test_a_file_that_is_no_database_is_refused_and_not_touched(
     what = {"run": ("run", street.clip, "--out", tmp_path / "out"),
             "fuse": ("fuse", tmp_path / "none.jsonl"), "tickets": ("tickets",)}  # fmt: skip
     done = in_process(capsys, *what[command], "--db", f"sqlite:///{file}")
-    refused(done, 2, str(file), "is not a database")
+    assert_refused(done, 2, str(file), "is not a database")
     assert file.read_bytes() == before
 
 
@@ -114,20 +114,22 @@ def test_a_database_in_a_folder_that_is_not_there_is_refused(
 ) -> None:
     url = f"sqlite:///{tmp_path / 'nowhere' / 'patrol.db'}"
     done = in_process(capsys, "run", street.clip, "--out", tmp_path / "out", "--db", url)
-    refused(done, 2, "nowhere", "cannot be opened")
-    refused(in_process(capsys, "tickets", "--db", url), 2, "nowhere", "no such database file")
+    assert_refused(done, 2, "nowhere", "cannot be opened")
+    assert_refused(
+        in_process(capsys, "tickets", "--db", url), 2, "nowhere", "no such database file"
+    )
 
 
 @pytest.mark.parametrize("url", ["patrol.db", "mysql://city/patrol", "sqlite:/patrol.db", ""])
 def test_an_address_that_is_no_database_url_is_refused(
     url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    refused(in_process(capsys, "incidents", "--db", url), 2, "sqlite:///")
+    assert_refused(in_process(capsys, "incidents", "--db", url), 2, "sqlite:///")
 
 
 def test_a_lost_password_is_never_printed(capsys: pytest.CaptureFixture[str]) -> None:
     done = in_process(
         capsys, "tickets", "--db", "postgresql+psycopg://city:hush@127.0.0.1:1/patrol"
     )
-    sentence = refused(done, 2, "postgresql+psycopg://city")
+    sentence = assert_refused(done, 2, "postgresql+psycopg://city")
     assert "hush" not in sentence

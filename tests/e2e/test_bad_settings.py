@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from helpers.command_line import Done, in_process, patrolvision, refused
+from helpers.command_line import Done, assert_refused, in_process, patrolvision
 from helpers.street_clip import Street
 from helpers.street_lines import two_passes, write_lines
 
@@ -53,7 +53,7 @@ def test_a_zone_that_is_none_is_refused_by_file_zone_and_field(
     lines = write_lines(tmp_path / "lines.jsonl", two_passes())
     done = in_process(capsys, "fuse", lines, "--zones", zones,
                       "--db", f"sqlite:///{tmp_path / 'a.db'}", "--json")  # fmt: skip
-    refused(done, 3, str(zones), *fragments)
+    assert_refused(done, 3, str(zones), *fragments)
     assert done.summary["read"] == 4, "the rest goes on"
 
 
@@ -87,7 +87,7 @@ def test_a_zones_file_that_is_no_geojson_is_refused(
 ) -> None:
     zones = tmp_path / "zones.geojson"
     zones.write_text(text)
-    refused(run(capsys, street, tmp_path / "out", "--zones", zones), 2, str(zones), fragment)
+    assert_refused(run(capsys, street, tmp_path / "out", "--zones", zones), 2, str(zones), fragment)
 
 
 GRIDS: dict[str, tuple[Any, dict[str, object], tuple[str, ...]]] = {
@@ -105,7 +105,9 @@ def test_grids_that_are_none_are_refused_by_file_feature_and_field(
 ) -> None:
     geometry, properties, fragments = GRIDS[fault]
     grids = geojson(tmp_path / "grids.geojson", geometry, **properties)
-    refused(run(capsys, street, tmp_path / "out", "--grids", grids), 2, str(grids), *fragments)
+    assert_refused(
+        run(capsys, street, tmp_path / "out", "--grids", grids), 2, str(grids), *fragments
+    )
 
 
 CAMERAS = {
@@ -129,7 +131,7 @@ def test_a_camera_file_is_refused_by_name_and_key(
     camera = tmp_path / "bad.toml"
     camera.write_text("\n".join(changed))
     done = run(capsys, street, tmp_path / "out", "--camera", camera)
-    refused(done, 2, str(camera), fragment)
+    assert_refused(done, 2, str(camera), fragment)
 
 
 def test_a_camera_of_another_picture_size_is_refused_with_both_sizes(
@@ -139,14 +141,14 @@ def test_a_camera_of_another_picture_size_is_refused_with_both_sizes(
     text = street.camera.read_text(encoding="utf-8")
     camera.write_text(text.replace("width = ", "width = 1").replace("cx = ", "#cx = "))
     done = patrolvision("run", street.clip, "--camera", camera, "--out", tmp_path / "out")
-    refused(done, 3, street.clip.name, "image.width")
+    assert_refused(done, 3, street.clip.name, "image.width")
 
 
 def test_an_unknown_model_is_refused_with_those_there_are(
     street: Street, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     done = run(capsys, street, tmp_path / "out", "--model", "nobody")
-    refused(done, 2, "nobody", "patrol-n")
+    assert_refused(done, 2, "nobody", "patrol-n")
 
 
 @pytest.fixture
@@ -170,7 +172,7 @@ def test_damaged_weights_are_refused_by_their_hash(
     body[len(body) // 2] ^= 1
     weights.write_bytes(body)
     done = run(capsys, street, tmp_path / "out", "--models-dir", tmp_path / "models")
-    refused(done, 2, str(weights), "sha256")
+    assert_refused(done, 2, str(weights), "sha256")
 
 
 def test_lost_weights_are_named(
@@ -180,7 +182,7 @@ def test_lost_weights_are_named(
     weights.unlink()
     done = run(capsys, street, tmp_path / "out", "--models-dir", tmp_path / "models",
                "--engine", "openvino")  # fmt: skip
-    refused(done, 2, str(weights), "missing")
+    assert_refused(done, 2, str(weights), "missing")
 
 
 MISSION_FILES = {
@@ -203,7 +205,7 @@ def test_a_mission_file_is_refused_by_name_and_key(
     file = tmp_path / "missions.toml"
     file.write_text(text)
     done = in_process(capsys, "run", file, "--out", tmp_path / "out")
-    refused(done, 2, str(file), fragment)
+    assert_refused(done, 2, str(file), fragment)
 
 
 @pytest.mark.parametrize(
@@ -224,7 +226,7 @@ def test_a_setting_that_cannot_be_is_refused_by_name(
     options: tuple[str, ...], fragment: str, street: Street, tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    refused(run(capsys, street, tmp_path / "out", *options), 2, fragment)
+    assert_refused(run(capsys, street, tmp_path / "out", *options), 2, fragment)
 
 
 def test_one_telemetry_file_for_two_clips_is_refused(
@@ -233,4 +235,4 @@ def test_one_telemetry_file_for_two_clips_is_refused(
     other = Path(shutil.copy(street.clip, tmp_path / "other.mp4"))
     done = in_process(capsys, "run", street.clip, other, "--telemetry", street.telemetry,
                       "--out", tmp_path / "out")  # fmt: skip
-    refused(done, 2, "--telemetry", "mission file")
+    assert_refused(done, 2, "--telemetry", "mission file")

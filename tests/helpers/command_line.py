@@ -54,7 +54,7 @@ def patrolvision(*arguments: object, cwd: Path | None = None, timeout_s: float =
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def refused(done: Done, rc: int, *fragments: str) -> str:
+def assert_refused(done: Done, rc: int, *fragments: str) -> str:
     """The one sentence with which a call was refused; it holds every fragment, and no traceback."""
     told = f"exit {done.rc}\n{done.err}"
     assert "Traceback" not in done.err, told
