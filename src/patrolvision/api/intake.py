@@ -127,6 +127,8 @@ class Intake:
 
     def take(self, post: Post) -> Post:
         """The post, written; StoreError if it could not be."""
+        if not post.size:
+            return post
         with self._entry:
             self._waiting.append(post)
         with self._turn:

@@ -40,30 +40,12 @@ def ticket_for(incident: Incident, grid: Grid | None, *, at: datetime) -> Ticket
     """
     if not deserves_ticket(incident):
         return None
-    return Ticket(
-        id=ticket_id(incident.id),
-        incident_id=incident.id,
-        category=incident.category,
-        state="reported",
-        priority=_priority(incident),
-        place=incident.place,
-        grid=_codes(incident, grid),
-        history=(TicketEvent(at=at, state="reported", actor=AUTOMATIC, action="raise"),),
-    )
+    return _raised(incident, grid, AUTOMATIC, at)
 
 
 def ticket_by_hand(incident: Incident, grid: Grid | None, actor: str, at: datetime) -> Ticket:
     """The ticket of an incident that no rule enforces but a person has confirmed."""
-    return Ticket(
-        id=ticket_id(incident.id),
-        incident_id=incident.id,
-        category=incident.category,
-        state="reported",
-        priority=_priority(incident),
-        place=incident.place,
-        grid=_codes(incident, grid),
-        history=(TicketEvent(at=at, state="reported", actor=actor, action="raise"),),
-    )
+    return _raised(incident, grid, actor, at)
 
 
 def updated(ticket: Ticket, incident: Incident, grid: Grid | None = None) -> Ticket:
@@ -86,6 +68,19 @@ def updated(ticket: Ticket, incident: Incident, grid: Grid | None = None) -> Tic
 def ticket_id(incident_id: str) -> str:
     """The id of the one ticket that an incident can have."""
     return "t-" + hashlib.blake2b(incident_id.encode(), digest_size=8).hexdigest()
+
+
+def _raised(incident: Incident, grid: Grid | None, actor: str, at: datetime) -> Ticket:
+    return Ticket(
+        id=ticket_id(incident.id),
+        incident_id=incident.id,
+        category=incident.category,
+        state="reported",
+        priority=_priority(incident),
+        place=incident.place,
+        grid=_codes(incident, grid),
+        history=(TicketEvent(at=at, state="reported", actor=actor, action="raise"),),
+    )
 
 
 def _priority(incident: Incident) -> Priority:

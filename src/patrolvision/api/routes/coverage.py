@@ -1,15 +1,15 @@
 """GET and POST /coverage: what the patrols could have seen, which proves what is gone."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 from fastapi.responses import Response
 
 from patrolvision.api import answers, posted, queries, schemas, shapes
 from patrolvision.api.intake import MOST_CORNERS, Intake, Post
+from patrolvision.api.row_lists import AskedPage
 from patrolvision.api.security import Office, Principal, reader, requires_scope
-from patrolvision.store.engine import reading
-from patrolvision.store.pages import RowFilter, page_of
+from patrolvision.store.pages import RowFilter
 from patrolvision.store.schema import looks as table
 from patrolvision.types import DETECTOR_CLASSES
 
@@ -51,22 +51,12 @@ def router(office: Office) -> APIRouter:
 
     @router.get("/coverage", responses=answers.listed(schemas.Look, "looks"))
     def coverage(
-        request: Request,
         who: Annotated[Principal, Depends(reader(office))],
         wanted: Annotated[RowFilter, Depends(look_filter)],
-        sort: Literal["newest", "oldest"] = "newest",
-        limit: queries.Limit = 100,
-        cursor: queries.Cursor = None,
-        form: queries.Form = "json",
+        page: AskedPage,
     ) -> Response:
         """What passes could have seen, by when they looked."""
-        after, newest = queries.row_place(cursor, sort), sort == "newest"
-        with reading(engine) as connection:
-            found, place = page_of(
-                connection, table, wanted, newest_first=newest, limit=limit, after=after
-            )
-        following = queries.next_cursor(sort, place)
-        return answers.page(request, [shapes.look(row) for row in found], form, following)
+        return page.answer(engine, table, wanted, shapes.look)
 
     @router.post(
         "/coverage",
@@ -79,7 +69,6 @@ def router(office: Office) -> APIRouter:
     ) -> Response:
         """Take one look or up to 1000; an incident well inside that was not seen is gone."""
         found, failed = intake.read_looks(items, who)
-        post = Post(looks=tuple(found))
-        return posted.answered(intake.take(post) if post.size else post, failed)
+        return posted.answered(intake.take(Post(looks=tuple(found))), failed)
 
     return router

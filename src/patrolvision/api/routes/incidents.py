@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 
 from patrolvision.api import answers, queries, schemas, shapes
 from patrolvision.api.problems import Problem
+from patrolvision.api.row_lists import AskedPage
 from patrolvision.api.security import Office, Principal, reader
 from patrolvision.store.engine import reading
-from patrolvision.store.pages import RowFilter, page_of, row_of
+from patrolvision.store.pages import RowFilter, row_of
 from patrolvision.store.schema import incidents as table
 
 Status = Literal["new", "existing", "removed", "dismissed"]
@@ -44,23 +45,12 @@ def router(office: Office) -> APIRouter:
 
     @router.get("/incidents", responses=answers.listed(schemas.Incident, "incidents, newest first"))
     def incidents(
-        request: Request,
         who: Annotated[Principal, reads],
         wanted: Annotated[RowFilter, Depends(incident_filter)],
-        sort: Literal["newest", "oldest"] = "newest",
-        limit: queries.Limit = 100,
-        cursor: queries.Cursor = None,
-        form: queries.Form = "json",
+        page: AskedPage,
     ) -> Response:
         """Incidents by when they were first seen, without those that are watched or dismissed."""
-        after = queries.row_place(cursor, sort)
-        with reading(engine) as connection:
-            newest_first = sort == "newest"
-            found, place = page_of(
-                connection, table, wanted, newest_first=newest_first, limit=limit, after=after
-            )
-        following = queries.next_cursor(sort, place)
-        return answers.page(request, [shapes.incident(row) for row in found], form, following)
+        return page.answer(engine, table, wanted, shapes.incident)
 
     @router.get("/incidents/{incident_id}", responses={200: {"model": schemas.Incident}})
     def incident(incident_id: queries.Id, who: Annotated[Principal, reads]) -> Response:

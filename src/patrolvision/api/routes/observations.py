@@ -1,15 +1,15 @@
 """GET and POST /observations: what the patrols saw, and the door by which devices tell it."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 
 from patrolvision.api import answers, posted, queries, schemas, shapes
 from patrolvision.api.intake import Intake, Post
+from patrolvision.api.row_lists import AskedPage
 from patrolvision.api.security import Office, Principal, reader, requires_scope
-from patrolvision.store.engine import reading
-from patrolvision.store.pages import RowFilter, page_of
+from patrolvision.store.pages import RowFilter
 from patrolvision.store.schema import observations as table
 from patrolvision.types import DETECTOR_CLASSES
 
@@ -60,22 +60,12 @@ def router(office: Office) -> APIRouter:
 
     @router.get("/observations", responses=answers.listed(schemas.Observation, "observations"))
     def observations(
-        request: Request,
         who: Annotated[Principal, Depends(reader(office))],
         wanted: Annotated[RowFilter, Depends(seen_filter)],
-        sort: Literal["newest", "oldest"] = "newest",
-        limit: queries.Limit = 100,
-        cursor: queries.Cursor = None,
-        form: queries.Form = "json",
+        page: AskedPage,
     ) -> Response:
         """What single passes saw, by when it was first seen."""
-        after, newest = queries.row_place(cursor, sort), sort == "newest"
-        with reading(engine) as connection:
-            found, place = page_of(
-                connection, table, wanted, newest_first=newest, limit=limit, after=after
-            )
-        following = queries.next_cursor(sort, place)
-        return answers.page(request, [shapes.observation(row) for row in found], form, following)
+        return page.answer(engine, table, wanted, shapes.observation)
 
     @router.post(
         "/observations",
@@ -92,10 +82,6 @@ def router(office: Office) -> APIRouter:
         and grids of the office. Items that cannot be true are named, the others count.
         """
         found, failed = intake.read_observations(items, who)
-        return posted.answered(_taken(intake, Post(observations=tuple(found))), failed)
+        return posted.answered(intake.take(Post(observations=tuple(found))), failed)
 
     return router
-
-
-def _taken(intake: Intake, post: Post) -> Post:
-    return intake.take(post) if post.size else post
