@@ -9,14 +9,12 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
-from types import FrameType
 from typing import Any
 
 from patrolvision import wiring
@@ -24,6 +22,7 @@ from patrolvision.config import WatchFile, load_watch
 from patrolvision.deliver import check_writable
 from patrolvision.errors import EXIT_OK, EXIT_SOME_ITEMS_FAILED, StoreError
 from patrolvision.follower import Follower, Say, Shared
+from patrolvision.stopping import stopped_by_signals
 from patrolvision.store import changes
 from patrolvision.store.sql_store import SqlStore
 
@@ -31,24 +30,6 @@ log = logging.getLogger(__name__)
 
 POLL_S = 0.2
 SILENT_S = 60.0  # a stream whose newest frame is older is failing
-
-
-@contextmanager
-def _signals(stop: threading.Event) -> Iterator[None]:
-    """SIGINT and SIGTERM ask for a clean stop while the context lasts."""
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def watch(
@@ -145,7 +126,7 @@ def main(args: argparse.Namespace) -> int:
     def say(line: str) -> None:
         sys.stderr.write(f"{line}\n")
 
-    with _signals(stop):
+    with stopped_by_signals(stop):
         summary = watch(file, stop=stop, say=say)
     for failure in summary["failed"]:
         sys.stderr.write(f"patrolvision: {failure['error']}\n")

@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import signal
 import sys
 import threading
 from contextlib import AbstractContextManager, nullcontext
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 from patrolvision import wiring
 from patrolvision.config import NeighboursFile, OfficeSettings, load_neighbours
 from patrolvision.errors import EXIT_OK, EXIT_SOME_ITEMS_FAILED, PatrolVisionError
+from patrolvision.stopping import stopped_by_signals
 
 if TYPE_CHECKING:
     from patrolvision.neighbours import Neighbours
@@ -54,13 +54,8 @@ def _once(neighbours: Neighbours) -> int:
 
 def _until_a_signal(neighbours: Neighbours) -> int:
     stop = threading.Event()
-
-    def end(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, end)
-    relay_until(stop, neighbours)
+    with stopped_by_signals(stop):
+        relay_until(stop, neighbours)
     return EXIT_OK
 
 

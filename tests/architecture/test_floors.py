@@ -18,8 +18,8 @@ STAGES = {
 }  # fmt: skip
 DOORS = {
     "batch", "missions", "live", "follower", "retrain", "api", "demo", "fuse", "listing", "peek",
-    "doctor", "bench", "hand", "deliver", "progress", "curate", "releases", "evaluating",
-    "reporting", "relaying", "rounds", "staff", "keeping",
+    "doctor", "bench", "hand", "deliver", "progress", "stopping", "curate", "releases",
+    "evaluating", "reporting", "relaying", "rounds", "staff", "keeping",
 }  # fmt: skip
 FLOOR = {
     "types": 0, "errors": 0, "ports": 1, "geo": 1, "records": 1,

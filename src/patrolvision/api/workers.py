@@ -13,12 +13,13 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from multiprocessing.process import BaseProcess
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from patrolvision.errors import ConfigError
+from patrolvision.stopping import stopped_by_signals
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -57,7 +58,7 @@ def serve(open_app: OpenApp, listening: socket.socket, workers: int = 1) -> None
         _work(open_app, listening)
         return
     stop = threading.Event()
-    with _stopping(stop):
+    with stopped_by_signals(stop):
         _supervise(open_app, listening, workers, stop)
 
 
@@ -109,16 +110,3 @@ def _end(children: list[BaseProcess]) -> None:
         if child.is_alive():
             child.kill()
             child.join()
-
-
-@contextmanager
-def _stopping(stop: threading.Event) -> Iterator[None]:
-    def ask(number: int, frame: Any) -> None:
-        stop.set()
-
-    before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
