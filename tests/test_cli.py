@@ -217,10 +217,16 @@ def test_locate_answers_line_by_line_and_names_the_bad_ones(
     no_camera = {k: v for k, v in CASE.items() if k != "camera"}
     cases = tmp_path / "cases.jsonl"
     texts = [json.dumps(CASE), "{oops", json.dumps(no_camera), json.dumps(up)]
-    cases.write_text("\n".join(texts))
+    cases.write_text("\n".join(texts), encoding="utf-8-sig")  # as a Windows editor saves it
     done = in_process(capsys, "locate", cases)
     assert done.rc == 3
-    first, last = (json.loads(text) for text in done.out.splitlines())
+    answers = [json.loads(text) for text in done.out.splitlines()]
+    assert [(answer["id"], answer["status"]) for answer in answers[1:3]] == [
+        (None, "error"),
+        ("a", "error"),
+    ]
+    assert "camera" in answers[2]["reason"]
+    first, last = answers[0], answers[3]
     assert (first["id"], first["status"]) == ("a", "ok")
     assert first["lat_deg"] == pytest.approx(22.84 + 30 / 110_700, abs=0.1 / 110_700)
     assert first["lon_deg"] == pytest.approx(113.23, abs=1e-7)

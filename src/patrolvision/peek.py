@@ -83,23 +83,32 @@ def detect(args: argparse.Namespace) -> int:
 
 
 def locate(args: argparse.Namespace) -> int:
-    """`patrolvision locate`: a JSON line out per line in; a bad one is named, the rest goes on."""
+    """`patrolvision locate`: a JSON line out per line in; a bad one is named, the rest goes on.
+
+    A bad line is answered too, with status error, so that the n-th answer is to the n-th case.
+    """
     from patrolvision.geo.cases import answer_case
 
     failed = 0
     for number, line in lines(args.cases):
+        case: dict[str, Any] = {}
         try:
-            _print(answer_case(parsed(line, args.cases, number)))
+            case = parsed(line, args.cases, number)
+            _print(answer_case(case))
         except ObservationError as error:
+            _print({"id": case.get("id"), "status": "error", "reason": str(error)})
             _say(ObservationError(f"{args.cases}:{number}: {error}"))
             failed += 1
     return EXIT_SOME_ITEMS_FAILED if failed else EXIT_OK
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The non-empty lines of a UTF-8 file with their numbers; ConfigError if it cannot be read."""
+    """The non-empty lines of a UTF-8 file with their numbers; ConfigError if it cannot be read.
+
+    A byte-order mark, as Windows editors write one, is passed over.
+    """
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
                     yield number, line
