@@ -61,41 +61,38 @@ def ticket(row: Stored, events: Sequence[Json], incident: Stored | None) -> Json
 
 def brief(row: Stored) -> Json:
     """What a ticket tells of its incident."""
-    return {
-        "status": row["status"],
-        "kind": row["kind"],
-        "class": row["class_name"],
-        "score": row["score"],
-        "cov_en_m2": _covariance(row),
-        "first_seen": iso(row["first_seen"]),
-        "last_seen": iso(row["last_seen"]),
-        "removed_at": iso(row["removed_at"]),
-        "zone_id": row["zone_id"],
-        "observations": len(row["observation_ids"]),
-    }
+    return _condition(row) | {"observations": len(row["observation_ids"])}
 
 
 def incident(row: Stored) -> Json:
     """An incident of its row."""
-    return {
+    named = {
         "incident_id": row["id"],
         "category": row["category"],
-        "status": row["status"],
         "lat_deg": row["lat_deg"],
         "lon_deg": row["lon_deg"],
+    }
+    sources = {
+        "observation_ids": row["observation_ids"],
+        "mission_ids": row["mission_ids"],
+        "priority": row["priority"],
+        "previous_incident_id": row["previous_incident_id"],
+        "evidence": row["evidence"],
+    }
+    return named | _condition(row) | sources
+
+
+def _condition(row: Stored) -> Json:
+    return {
+        "status": row["status"],
+        "kind": row["kind"],
+        "class": row["class_name"],
+        "score": row["score"],
         "cov_en_m2": _covariance(row),
         "first_seen": iso(row["first_seen"]),
         "last_seen": iso(row["last_seen"]),
-        "observation_ids": row["observation_ids"],
-        "mission_ids": row["mission_ids"],
-        "zone_id": row["zone_id"],
-        "score": row["score"],
-        "kind": row["kind"],
-        "class": row["class_name"],
-        "priority": row["priority"],
-        "previous_incident_id": row["previous_incident_id"],
         "removed_at": iso(row["removed_at"]),
-        "evidence": row["evidence"],
+        "zone_id": row["zone_id"],
     }
 
 
