@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from patrolvision.store.office_transaction import OfficeTransaction
@@ -17,7 +17,7 @@ from patrolvision.tickets.announcements import announcements
 from patrolvision.tickets.automatic import removed_at
 from patrolvision.tickets.categories import Catalogue
 from patrolvision.tickets.causes import Cause, cause_of
-from patrolvision.tickets.deadlines import deadline_for
+from patrolvision.tickets.deadlines import deadline_for, years_unknown
 from patrolvision.tickets.office import AUTOMATIC, Grid, ticket_by_hand, ticket_id
 from patrolvision.tickets.roles import covers, has_role
 from patrolvision.tickets.workflow import OFFICE, Act, Facts, MoveError, done, parts_of
@@ -154,7 +154,7 @@ def _performed(
     if act.action == "file" and ticket.number is None:
         facts = replace(facts, number=_number(transaction, rules, act.at))
     if facts.due_at is not None:  # in the history, so that a report of that day can be made again
-        act = replace(act, data={**act.data, "due_at": facts.due_at.isoformat()})
+        act = replace(act, data={**act.data, **_due(rules, ticket, act.at, facts.due_at)})
     changed = done(ticket, act, facts)
     touched = [(changed, ticket.version)]
     if act.action == "split":
@@ -181,6 +181,13 @@ def facts_of(
         into=into,
         due_at=deadline_for(ticket, act.at, None, rules.catalogue) if is_dated else None,
     )
+
+
+def _due(rules: Rules, ticket: Ticket, at: datetime, due_at: datetime) -> dict[str, Any]:
+    """The deadline, and the years on its way whose holidays the tables do not know."""
+    unknown = years_unknown(ticket, at, due_at, rules.catalogue)
+    more = {"holidays_unknown": list(unknown)} if unknown else {}
+    return {"due_at": due_at.isoformat(), **more}
 
 
 def _cause(rules: Rules, category: str, code: str | None) -> Cause:

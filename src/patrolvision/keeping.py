@@ -127,7 +127,7 @@ def main(args: argparse.Namespace) -> int:
     try:
         media = args.media or settings.media or store.folder
         if args.act == "expire":
-            gone = expire(store, media, load_retention(settings.tables), datetime.now(UTC))
+            gone = expire(store, media, load_retention(settings.table_files), datetime.now(UTC))
             sys.stdout.write(f"{gone} pictures expired\n")
             return EXIT_OK
         return _told(proof(store, media))

@@ -46,10 +46,18 @@ def now() -> datetime:
 class Neighbours:
     """Everybody who is told by this process; made once, asked again and again."""
 
-    def __init__(self, store: SqlStore, file: NeighboursFile, clock: Clock = now) -> None:
+    def __init__(
+        self,
+        store: SqlStore,
+        file: NeighboursFile,
+        clock: Clock = now,
+        services: Mapping[str, Service] | None = None,
+    ) -> None:
+        """services: what citizens may report here; None: what is shipped."""
+        named = load_services() if services is None else services
         self._store, self._file, self._clock = store, file, clock
         self._limits = HttpLimits(total_s=file.timeout_s, allow_private=file.allow_private)
-        self._fixed: list[Sink] = [CitizenSink(store, load_services(), file.retention_days, clock)]
+        self._fixed: list[Sink] = [CitizenSink(store, named, file.retention_days, clock)]
         self._fixed += self._configured()
         self._relay = Relay(
             SqlOutbox(store.engine),

@@ -89,7 +89,7 @@ def background(store: SqlStore, settings: OfficeSettings) -> AbstractContextMana
         file = file.model_copy(update={"allow_private": True})
     if file.media is None and settings.media is not None:
         file = file.model_copy(update={"media": settings.media})
-    return BackgroundRelay(Neighbours(store, file))
+    return BackgroundRelay(Neighbours(store, file, services=wiring.services(settings)))
 
 
 class BackgroundRelay:

@@ -180,7 +180,7 @@ def test_a_full_bin_waits_in_the_queue_as_one_incident_however_often_it_is_told(
     assert [len(incident.observation_ids) for incident in store.incidents()] == [3]
     assert list(store.tickets()) == []
     for address, event, status in (
-        ("bin-3", "noise", 422), ("bin-4", "full_bin", 422), ("bin-5", "full_bin", 404),
+        ("bin-3", "vibration", 422), ("bin-4", "full_bin", 422), ("bin-5", "full_bin", 404),
     ):  # fmt: skip
         answer = client.post(f"/api/v1/devices/{address}/events", json={"event": event})
         assert answer.status_code == status, answer.text
@@ -221,7 +221,7 @@ def test_zones_and_grids_are_checked_as_their_files_are_and_kept_in_versions(
 def test_categories_are_given_with_deadlines_and_sources(dora: TestClient) -> None:
     said = dora.get("/api/v1/categories").json()
     litter = next(c for c in said["categories"] if c["category"] == "litter")
-    assert (litter["name_zh"], litter["code"]) == ("暴露垃圾", "0101")
+    assert (litter["name_zh"], litter["code"]) == ("暴露垃圾", "0102")
     assert {d["priority"]: d["hours"] for d in litter["deadlines"]}["urgent"] == 2
     assert litter["source"]
     assert [level["level"] for level in said["levels"]] == ["village", "town", "district"]

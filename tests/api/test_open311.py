@@ -473,3 +473,25 @@ def test_the_published_schemas_hold(office: Office, shared: Path) -> None:
         check("requests.json", answer)
         for one in answer:
             check("request.json", one)
+
+
+def test_a_pothole_goes_the_way_of_every_ticket_though_no_patrol_sees_it(office: Office) -> None:
+    [token] = (r["token"] for r in office.post(service_code="pothole", north_m=60.0).json())
+    [ticket] = (t for t in office.tickets() if t.category == "pothole")
+    assert office.get(f"tokens/{token}.json").status_code == 404
+    confirmed = move(office, ticket, "confirm")
+    [named] = office.get(f"tokens/{token}.json").json()
+    [request] = office.get(f"requests/{confirmed.id}.json").json()
+    assert named["service_request_id"] == ticket.id
+    assert (request["service_code"], request["status"]) == ("pothole", "open")
+    assert move(office, confirmed, "file").state == "filed"
+    # A patrol's litter 5 m away is another thing.
+    office.see("b", AT + timedelta(hours=1), north_m=65.0)
+    assert sorted(t.category for t in office.tickets()) == ["litter", "litter", "pothole"]
+
+
+def test_the_services_are_the_categories_of_the_office(quiet_office: Office) -> None:
+    codes = {s["service_code"] for s in quiet_office.get("services.json").json()}
+    assert {"litter", "pothole", "street_lamp", "graffiti", "manhole_cover"} <= codes
+    definition = quiet_office.get("services/street_lamp.json").json()
+    assert [a["code"] for a in definition["attributes"]] == ["lamp_number", "fault"]

@@ -46,8 +46,8 @@ def changed(tmp_path: Path, name: str, old: str, new: str) -> dict[str, Path]:
     [
         ("categories", "cleaning,no,1", "cleaning,no,much", "row 2, column value"),
         ("categories", "cleaning,no", "cleaning,maybe", "row 2, column verify_first"),
-        ("categories", "illegal_parking,0501", "illegal_parking,0101", "row 3, column code"),
-        ("categories", "open_fire", "graffiti", "row 4, column category"),
+        ("categories", "illegal_parking,0501", "illegal_parking,0102", "row 3, column code"),
+        ("categories", "open_fire", "Open fire", "row 4, column category"),
         ("categories", "hot_spot_m", "hotspot", "row 1, column hot_spot_m"),
         ("deadlines", "litter,urgent,2", "litter,urgent,-2", "row 2, column hours"),
         ("deadlines", "litter,urgent,2", "litter,urgent,nan", "row 2, column hours"),

@@ -10,6 +10,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from fastapi.security import HTTPAuthorizationCredentials
 
+from patrolvision import wiring
 from patrolvision.api.citizens import Claim, take
 from patrolvision.api.intake import Layers
 from patrolvision.api.open311_forms import GeoReportError
@@ -18,7 +19,7 @@ from patrolvision.api.problems import Problem
 from patrolvision.api.security import COOKIE, Office, Principal, reader, requires_scope
 from patrolvision.relay import georeport
 from patrolvision.relay.requests import is_public, service_request
-from patrolvision.relay.services import Service, load_services, service_of
+from patrolvision.relay.services import Service, service_of
 from patrolvision.store.citizens import (
     CitizenReport,
     report_of,
@@ -35,8 +36,7 @@ class Desk:
 
     def __init__(self, office: Office) -> None:
         self._office = office
-        folder = office.settings.open311_services
-        self.services = load_services() if folder is None else load_services(folder)
+        self.services = wiring.services(office.settings)
         self._layers = Layers(office)
         self._may_read = reader(office)
         self._may_write = requires_scope(office, "open311:write", "dispatcher")

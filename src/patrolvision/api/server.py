@@ -66,6 +66,8 @@ def settings_of(args: argparse.Namespace) -> OfficeSettings:
     values = settings.model_dump() | {"host": args.host, "port": args.port}
     if args.media is not None:
         values["media"] = args.media
+    if args.categories is not None:
+        values["categories"] = args.categories
     if args.open_reading is not None:
         values["open_reading"] = args.open_reading
     elif settings.open_reading is None and args.host not in LOOPBACK:
@@ -94,13 +96,22 @@ def main(args: argparse.Namespace) -> int:
                 "--db postgresql+psycopg://…"
             )
         _check_free(args.host, args.port)
-        wiring.office_rules(settings)  # a wrong table is named here, not by a worker
+        wiring.check_tables(settings)  # a wrong table is named here, not by a worker
+        _warn_of_holidays(settings)
         _offer_setup(store, settings)
         with relaying.background(store, settings), rounds.background(store, settings):
             _run(args, settings)
     finally:
         store.close()
     return EXIT_OK
+
+
+def _warn_of_holidays(settings: OfficeSettings) -> None:
+    from patrolvision.tickets.deadlines import holiday_warning
+
+    warning = holiday_warning(wiring.catalogue(settings), datetime.now(UTC))
+    if warning is not None:
+        log.warning("%s", warning)
 
 
 def _run(args: argparse.Namespace, settings: OfficeSettings) -> None:

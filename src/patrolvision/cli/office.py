@@ -19,6 +19,12 @@ def add_office(commands: Any) -> None:
         "--workers", type=int, default=1, metavar="N", help="processes (PostgreSQL only; default 1)"
     )
     serve.add_argument("--office", type=Path, metavar="O.toml", help="the office's settings")
+    serve.add_argument(
+        "--categories",
+        type=Path,
+        metavar="FOLDER",
+        help="a city's tables (CSV): categories, deadlines, holidays …",
+    )
     serve.add_argument("--media", type=Path, metavar="DIR", help="holds evidence/")
     serve.add_argument(
         "--open-reading",

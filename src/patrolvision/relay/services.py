@@ -6,18 +6,20 @@ The tables are relay/data/open311_services.csv and open311_attributes.csv; a cit
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from patrolvision.errors import ConfigError
-from patrolvision.types import DETECTOR_CLASSES, HAZARDS, Category
+from patrolvision.types import DETECTOR_CLASSES, Category
 
 ServiceType = Literal["realtime", "batch"]
 Datatype = Literal["string", "number", "datetime", "text", "singlevaluelist", "multivaluelist"]
 DATA = Path(__file__).parent / "data"
 LISTS = ("singlevaluelist", "multivaluelist")
+CODE = re.compile(r"[\w.-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Attribute:
 class Service:
     """One kind of report: batch services answer a token until a person has verified the report.
 
+    class_name is what patrols call such a thing, or the category where they do not see it.
     sigma_m and confidence are what a citizen's pin and word are worth; a report within reach_m of
     a case that was last seen within reach_s joins it.
     """
@@ -58,18 +61,31 @@ class Service:
     attributes: tuple[Attribute, ...] = ()
 
 
-def load_services(folder: Path = DATA) -> dict[str, Service]:
-    """code -> service, in the order of the table; ConfigError names the file, line and column."""
+def load_services(
+    folder: Path = DATA, categories: Sequence[str] | None = None
+) -> dict[str, Service]:
+    """code -> service, in the order of the table; ConfigError names the file, line and column.
+
+    categories: those of the office, which services must be about; None: no list to compare with.
+    Of the shipped services those about another category are left out.
+    """
     attributes: dict[str, list[Attribute]] = {}
     for where, row in _rows(folder / "open311_attributes.csv"):
         attributes.setdefault(_text(row, "service_code", where), []).append(_attribute(row, where))
     services: dict[str, Service] = {}
     for where, row in _rows(folder / "open311_services.csv"):
         code = _text(row, "service_code", where)
+        if folder == DATA and categories and row["category"] not in categories:
+            attributes.pop(code, None)
+            continue
         if code in services:
             raise ConfigError(f"{where}: service_code {code!r} is there twice")
+        if CODE.fullmatch(code) is None:
+            raise ConfigError(
+                f"{where}: service_code must be letters, digits, . or -, found {code!r}"
+            )
         own = sorted(attributes.pop(code, []), key=lambda attribute: attribute.order)
-        services[code] = _service(code, row, tuple(own), where)
+        services[code] = _service(code, row, tuple(own), where, categories)
     if attributes:
         unknown = ", ".join(sorted(attributes))
         raise ConfigError(f"{folder / 'open311_attributes.csv'}: no such service: {unknown}")
@@ -82,12 +98,17 @@ def service_of(category: str, services: Mapping[str, Service]) -> Service | None
 
 
 def _service(
-    code: str, row: Mapping[str, str], attributes: tuple[Attribute, ...], where: str
+    code: str,
+    row: Mapping[str, str],
+    attributes: tuple[Attribute, ...],
+    where: str,
+    categories: Sequence[str] | None,
 ) -> Service:
+    category = _text(row, "category", where)
     return Service(
         code=code,
-        category=_one_of(row, "category", HAZARDS, where),
-        class_name=_one_of(row, "class_name", DETECTOR_CLASSES, where),
+        category=_one_of(row, "category", categories or (category,), where),
+        class_name=_one_of(row, "class_name", (*DETECTOR_CLASSES, category), where),
         name=_text(row, "service_name", where),
         description=row["description"],
         type=_one_of(row, "type", get_args(ServiceType), where),

@@ -131,6 +131,16 @@ class WorkCalendar:
             total += max(min(closing, end) - max(opening, start), timedelta(0))
         return total
 
+    def years_unknown(self, start: datetime, end: datetime) -> tuple[int, ...]:
+        """The years of a span, on the city's clock, of which no holiday is known.
+
+        Their weekdays count as working days. None for a clock that knows no holidays at all.
+        """
+        known = {day.year for day in self.holidays}
+        zone = _zone(self.timezone)
+        years = range(start.astimezone(zone).year, end.astimezone(zone).year + 1)
+        return tuple(year for year in years if known and year not in known)
+
     def _eve(self, at: datetime) -> date:
         """The day before, because its hours may end at the very instant, at midnight."""
         return at.astimezone(_zone(self.timezone)).date() - timedelta(days=1)

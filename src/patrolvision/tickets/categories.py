@@ -4,6 +4,7 @@ replaceable tables (see tickets/data for the project's own, each row with its so
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -17,7 +18,9 @@ from patrolvision.types import HAZARDS
 
 ANY = "*"
 PRIORITIES = ("normal", "high", "urgent", ANY)
-CATEGORIES = HAZARDS  # those the tables must have; more may be registered
+CATEGORIES = HAZARDS  # those the tables must have: patrols see them
+NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+NAMED = "a name in small letters such as street_lamp"
 DISPATCH_SETTINGS = ("dispatches_per_run", "position_age_min", "waiting_doubles_h")
 
 
@@ -128,7 +131,8 @@ def load_catalogue(
 ) -> Catalogue:
     """The catalogue of a city; files replace tables by name (see tables.TABLES).
 
-    registered are categories beside the house's own: tables may have rows for them.
+    The table must have the categories that patrols see and may have any that citizens report.
+    registered are those of further algorithms, which may go without a row of their own.
 
     ConfigError naming file, row and column for the first thing that is wrong.
     """
@@ -142,7 +146,7 @@ def load_catalogue(
         raise ConfigError(f"timezone must be an IANA name, found {timezone!r}") from error
     holidays, extra_days = _holidays(files)
     clocks = _clocks(city, timezone, holidays, extra_days, files)
-    categories = _categories(files, registered)
+    categories = _categories(files)
     return Catalogue(
         city=city,
         categories=categories,
@@ -166,7 +170,31 @@ class _Rules(dict[str, CategoryRule]):
         )
 
 
-def _categories(files: Mapping[str, Path], registered: Sequence[str]) -> dict[str, CategoryRule]:
+def category_name(text: str) -> str:
+    """The text, if it can name a category; else ValueError."""
+    if NAME.fullmatch(text) is None:
+        raise ValueError
+    return text
+
+
+def category_names(files: Mapping[str, Path] | None = None) -> tuple[str, ...]:
+    """The categories of the table, in its order; ConfigError naming file, row and column."""
+    rows = read_table("categories", ("category",), files or {})
+    return tuple(row.read("category", category_name, NAMED) for row in rows)
+
+
+def rows_about(
+    name: str, columns: Sequence[str], files: Mapping[str, Path], categories: Sequence[str]
+) -> list[Row]:
+    """The rows of a table; of the project's own table only those about these categories.
+
+    A city that drops a category has not to write anew all that is said of the others.
+    """
+    rows = read_table(name, columns, files)
+    return rows if name in files else [r for r in rows if r.cells["category"] in categories]
+
+
+def _categories(files: Mapping[str, Path]) -> dict[str, CategoryRule]:
     columns = (
         "category", "code", "name_en", "name_zh", "skill", "verify_first", "value", "hot_spot_m",
         "source",
@@ -176,7 +204,7 @@ def _categories(files: Mapping[str, Path], registered: Sequence[str]) -> dict[st
     codes: set[str] = set()
     for row in rows:
         rule = CategoryRule(
-            category=row.one_of("category", (*CATEGORIES, *registered)),
+            category=row.read("category", category_name, NAMED),
             code=row.text("code"),
             name_en=row.text("name_en"),
             name_zh=row.text("name_zh"),
@@ -256,8 +284,7 @@ def _deadlines(
 ) -> tuple[DeadlineRule, ...]:
     columns = ("city", "category", "priority", "hours", "clock", "source")
     found: list[DeadlineRule] = []
-    rows = read_table("deadlines", columns, files)
-    for row in rows:
+    for row in rows_about("deadlines", columns, files, (*categories, ANY)):
         rule = DeadlineRule(
             city=row.text("city"),
             category=row.one_of("category", (*categories, ANY)),

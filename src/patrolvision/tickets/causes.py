@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from patrolvision.tickets.categories import ANY, CATEGORIES
-from patrolvision.tickets.tables import read_table
+from patrolvision.tickets.categories import ANY, category_names, rows_about
 
 COLUMNS = ("category", "code", "false_alarm", "name_en", "name_zh", "source")
 
@@ -30,9 +29,10 @@ class Cause:
 def load_causes(files: Mapping[str, Path] | None = None) -> tuple[Cause, ...]:
     """The causes, in the order of the table; ConfigError naming file, row and column."""
     found: list[Cause] = []
-    for row in read_table("causes", COLUMNS, files or {}):
+    known = (ANY, *category_names(files))
+    for row in rows_about("causes", COLUMNS, files or {}, known):
         cause = Cause(
-            category=row.one_of("category", (ANY, *CATEGORIES)),
+            category=row.one_of("category", known),
             code=row.text("code"),
             false_alarm=row.yes("false_alarm"),
             name_en=row.text("name_en"),

@@ -9,6 +9,8 @@ from patrolvision.tickets.calendar import WorkCalendar
 from patrolvision.tickets.categories import ANY, Catalogue, DeadlineRule
 from patrolvision.types import Ticket
 
+HOLIDAYS_AHEAD = timedelta(days=60)  # a ticket filed today is seldom due later
+
 
 def deadline_rule(ticket: Ticket, catalogue: Catalogue) -> DeadlineRule | None:
     """The rule that fits best: own city before any, category before any, priority before any."""
@@ -39,6 +41,26 @@ def deadline_for(
         return None
     clocks = categories.clocks if calendar is None else calendar
     return clocks[rule.clock].add(at, timedelta(hours=rule.hours))
+
+
+def years_unknown(
+    ticket: Ticket, at: datetime, due_at: datetime, catalogue: Catalogue
+) -> tuple[int, ...]:
+    """The years that the ticket's time crosses and whose holidays nobody has told the clock."""
+    rule = deadline_rule(ticket, catalogue)
+    return () if rule is None else catalogue.clocks[rule.clock].years_unknown(at, due_at)
+
+
+def holiday_warning(catalogue: Catalogue, now: datetime) -> str | None:
+    """What to tell whoever runs the office when deadlines may soon be reckoned without holidays."""
+    missing = catalogue.clocks["working"].years_unknown(now, now + HOLIDAYS_AHEAD)
+    if not missing:
+        return None
+    years = " and ".join(map(str, missing))
+    return (
+        f"holidays.csv has no day of {years}: deadlines count its weekdays as working days until "
+        "its holidays are added (mainland China's are announced in the autumn before)"
+    )
 
 
 def overdue_hours(ticket: Ticket, now: datetime, catalogue: Catalogue) -> float:

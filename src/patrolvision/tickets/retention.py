@@ -8,8 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import get_args
 
-from patrolvision.tickets.categories import ANY, CATEGORIES
-from patrolvision.tickets.tables import read_table
+from patrolvision.tickets.categories import ANY, category_names, rows_about
 from patrolvision.types import TicketState
 
 NO_TICKET = "no_ticket"
@@ -33,10 +32,11 @@ class Keeping:
 def load_retention(files: Mapping[str, Path] | None = None) -> tuple[Keeping, ...]:
     """The rows of the table; ConfigError naming file, row and column, also for a missing state."""
     found: dict[tuple[str, str], Keeping] = {}
-    rows = read_table("retention", ("category", "state", "days", "source"), files or {})
+    known = (ANY, *category_names(files))
+    rows = rows_about("retention", ("category", "state", "days", "source"), files or {}, known)
     for row in rows:
         kept = Keeping(
-            category=row.one_of("category", (ANY, *CATEGORIES)),
+            category=row.one_of("category", known),
             state=row.one_of("state", STATES),
             days=row.number_from("days", 0.0, LONGEST_DAYS),
             source=row.text("source"),

@@ -1,7 +1,7 @@
 """What a sensor's event may mean: a replaceable table; a person decides each case.
 
-Events for which there is no category here (noise, an open manhole) have no row, and are refused by
-name rather than taken for something else.
+Events without a row are refused by name rather than taken for something else. class_name is one of
+the detector's, or the category itself where patrols do not see such a thing.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from patrolvision.tickets.categories import CATEGORIES
-from patrolvision.tickets.tables import read_table
+from patrolvision.tickets.categories import category_names, rows_about
 from patrolvision.types import DETECTOR_CLASSES
 
 COLUMNS = (
@@ -36,11 +35,12 @@ class SensorRule:
 def load_sensors(files: Mapping[str, Path] | None = None) -> dict[str, SensorRule]:
     """event -> its rule; ConfigError naming file, row and column."""
     found: dict[str, SensorRule] = {}
-    for row in read_table("sensors", COLUMNS, files or {}):
+    known = category_names(files)
+    for row in rows_about("sensors", COLUMNS, files or {}, known):
         rule = SensorRule(
             event=row.text("event"),
-            category=row.one_of("category", CATEGORIES),
-            class_name=row.one_of("class_name", DETECTOR_CLASSES),
+            category=row.one_of("category", known),
+            class_name=row.one_of("class_name", (*DETECTOR_CLASSES, *known)),
             sigma_m=row.number_from("sigma_m", 0.1, 1000.0),
             score=row.number_from("score", 0.0, 1.0),
             name_en=row.text("name_en"),

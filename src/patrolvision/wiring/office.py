@@ -17,6 +17,7 @@ from patrolvision.wiring.models import registered_hazards, registry
 
 if TYPE_CHECKING:
     from patrolvision.desk import Rules
+    from patrolvision.relay.services import Service
     from patrolvision.rules.rulebook import Rulebook
     from patrolvision.store.sql_store import SqlStore
     from patrolvision.tickets.categories import Catalogue
@@ -48,14 +49,35 @@ def catalogue(settings: OfficeSettings) -> Catalogue:
 
     known = dict.fromkeys(c for algorithm in registry() for _, c in algorithm.classes)
     more = tuple(category for category in known if category not in HAZARDS)
-    return load_catalogue(settings.city, settings.timezone, settings.tables, more)
+    return load_catalogue(settings.city, settings.timezone, settings.table_files, more)
 
 
 def causes(settings: OfficeSettings) -> tuple[Cause, ...]:
     """Why the office may reject a ticket, from its tables."""
     from patrolvision.tickets.causes import load_causes
 
-    return load_causes(settings.tables)
+    return load_causes(settings.table_files)
+
+
+def services(settings: OfficeSettings) -> dict[str, Service]:
+    """What citizens may report, from the office's tables: about its categories only."""
+    from patrolvision.relay.services import DATA, load_services
+
+    return load_services(settings.services_folder or DATA, tuple(catalogue(settings).categories))
+
+
+def check_tables(settings: OfficeSettings) -> None:
+    """Read every table of the office once; ConfigError names the first row that is wrong.
+
+    A file of the folder `categories` that is no table is refused: its name is mistyped.
+    """
+    from patrolvision.tickets.retention import load_retention
+    from patrolvision.tickets.sensors import load_sensors
+
+    office_rules(settings)
+    services(settings)
+    load_retention(settings.table_files)
+    load_sensors(settings.table_files)
 
 
 def verdicts(store: SqlStore) -> list[Verdict]:

@@ -52,6 +52,7 @@ class Categories(BaseModel):
     timezone: str
     categories: list[ShownCategory]
     levels: list[ShownLevel]
+    holiday_years: list[int]  # a deadline that crosses another year counts no holidays in it
 
 
 def router(office: Office) -> APIRouter:
@@ -103,4 +104,5 @@ def _shown(catalogue: Catalogue) -> Categories:
             )
             for level in catalogue.levels
         ],
+        holiday_years=sorted({day.year for day in catalogue.holidays}),
     )  # fmt: skip

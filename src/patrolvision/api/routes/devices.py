@@ -105,7 +105,7 @@ def router(office: Office) -> APIRouter:
     engine = office.store.engine
     router = APIRouter(prefix="/api/v1", tags=["devices"])
     in_force = Layers(office)
-    sensors = load_sensors(office.settings.tables)
+    sensors = load_sensors(office.settings.table_files)
 
     @router.get("/devices")
     def devices(
