@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from patrolvision.errors import ConfigError
+from patrolvision.errors import ConfigError, TelemetryError
 from patrolvision.types import Mission
 
 PositiveFloat = Annotated[float, Field(gt=0)]
@@ -163,7 +163,7 @@ class StreamEntry(_Frozen):
     id: str = Field(min_length=1, max_length=200)
     url: str
     camera: Path | None = None
-    telemetry: Path | None = None
+    telemetry: str | None = None  # a file, or the address of the vehicle's receiver
     started_at: datetime | None = None
     telemetry_timezone: str | None = None
     loop: bool = False  # play a file again from its start when it ends
@@ -179,6 +179,31 @@ class StreamEntry(_Frozen):
     def is_network(self) -> bool:
         """Whether the url is an address; else it is a file, played at its own pace."""
         return "://" in self.url
+
+    @property
+    def receiver(self) -> str | None:
+        """The address of the vehicle's receiver; None where the telemetry is a file, or none."""
+        return self.telemetry if self.telemetry and "://" in self.telemetry else None
+
+    @property
+    def telemetry_file(self) -> Path | None:
+        """The file that covers the time of the stream; None where there is none."""
+        is_file = self.telemetry is not None and self.receiver is None
+        return Path(str(self.telemetry)) if is_file else None
+
+    @model_validator(mode="after")
+    def _receiver_beside_an_address(self) -> StreamEntry:
+        if self.receiver is None:
+            return self
+        from patrolvision.sources.receivers import check_address
+
+        try:
+            check_address(self.receiver)
+        except TelemetryError as error:
+            raise ValueError(f"telemetry: {error}") from error
+        if not self.is_network:
+            raise ValueError("telemetry: a receiver tells of now, but a file is played from then")
+        return self
 
 
 class WatchFile(_Frozen):
@@ -278,6 +303,7 @@ class Open311Entry(_Frozen):
     jurisdiction_id: str | None = None
     state: str = "filed"  # a ticket is sent when it gets there
     attributes: dict[str, dict[str, str]] = Field(default_factory=dict)
+    updates: bool = False  # it takes service request updates (FixMyStreet's extension)
 
 
 class MqttEntry(_Frozen):
@@ -305,6 +331,7 @@ class NeighboursFile(_Frozen):
     timeout_s: PositiveFloat = 15.0
     max_attempts: Annotated[int, Field(ge=1, le=1000)] = 40
     retention_days: Annotated[float, Field(ge=0)] = 30.0  # of contacts after a case is closed
+    ask_every_s: PositiveFloat = 900.0  # how other Open311 servers' requests stand
     media: Path | None = None  # holds evidence/; None: the folder of the database file
     cap: CapEntry | None = None
     open311: list[Open311Entry] = Field(default_factory=list)
@@ -367,12 +394,10 @@ def load_watch(path: Path) -> WatchFile:
 
     def resolved(entry: StreamEntry) -> StreamEntry:
         url = entry.url if entry.is_network else str(folder / entry.url)
-        paths = {
-            name: folder / value
-            for name in ("camera", "telemetry")
-            if (value := getattr(entry, name)) is not None
-        }
-        return entry.model_copy(update={"url": url, **paths})
+        camera = None if entry.camera is None else folder / entry.camera
+        file = entry.telemetry_file
+        telemetry = entry.telemetry if file is None else str(folder / file)
+        return entry.model_copy(update={"url": url, "camera": camera, "telemetry": telemetry})
 
     zones_and_grids = {
         name: folder / value

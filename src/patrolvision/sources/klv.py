@@ -94,6 +94,25 @@ def parse_packets(data: bytes) -> RawLog:
     return _log(list(_packets(data, None, problems)), problems)
 
 
+class PlayingPackets:
+    """The local sets of a stream while it plays.
+
+    Packets whose checksum fails are dropped from the first on whose holds.
+    """
+
+    def __init__(self) -> None:
+        self._any_holds = False
+
+    def fixes(self, data: bytes, video_time_s: float | None) -> list[RawFix]:
+        """The fixes of one packet of the stream, tied to the video by its time."""
+        found = []
+        for packet in _packets(data, video_time_s, Counter()):
+            self._any_holds = self._any_holds or packet.checksum_holds
+            if packet.checksum_holds or not self._any_holds:
+                found.append(_fix(packet.items, packet.video_time_s))
+        return found
+
+
 def parse_transport_stream(path: Path) -> RawLog | None:
     """The local sets of the file's data streams, tied by packet times; None without any."""
     problems: Counter[str] = Counter()

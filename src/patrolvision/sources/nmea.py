@@ -44,28 +44,72 @@ def parse(path: Path, text: str) -> RawLog:
     problems: Counter[str] = Counter()
     epochs: list[_Epoch] = []
     for line in text.splitlines():
-        start = line.find("$")
-        if start < 0:
-            continue
-        try:
-            sentence = pynmea2.parse(line[start:].strip())
-            _take(sentence, epochs)
-        except pynmea2.ChecksumError:
-            problems["bad checksum"] += 1
-        except (pynmea2.ParseError, ValueError, TypeError, AttributeError):
-            problems["unreadable sentence"] += 1
+        _take_line(line, epochs, problems)
     if epochs and not any(epoch.day for epoch in epochs):
         raise TelemetryError(f"{path.name}: no RMC or ZDA sentence gives the date of its fixes")
     return RawLog(FORMAT, _fixes(epochs), "RMC/GGA latitude and longitude", dict(problems))
 
 
-def _take(sentence: Any, epochs: list[_Epoch]) -> None:
-    kind = getattr(sentence, "sentence_type", "")
+class PlayingSentences:
+    """The sentences of a receiver while it tells them.
+
+    An instant is told of as soon as the kind of sentence has come that ended the one before; where
+    a receiver changes its order, with the first sentence of the next instant.
+    """
+
+    def __init__(self) -> None:
+        self._epochs: list[_Epoch] = []
+        self._kind = self._closing = ""  # of the last sentence; of the one that ends an instant
+        self._is_told = False
+
+    def fixes(self, line: str) -> list[RawFix]:
+        """The fixes that are complete with this line; a line that is no sentence completes none."""
+        before = len(self._epochs)
+        kind = _take_line(line, self._epochs, Counter())
+        if not kind or not self._epochs:
+            return []
+        found: list[RawFix] = []
+        if len(self._epochs) > before > 0:
+            if not self._is_told:
+                found.append(self._fix_of(before - 1))
+            self._closing, self._is_told = self._kind, False
+        self._kind = kind
+        if kind == self._closing and not self._is_told:
+            self._is_told = True
+            found.append(self._fix_of(-1))
+        del self._epochs[:-2]
+        return found
+
+    def _fix_of(self, index: int) -> RawFix:
+        fix = _fixes(self._epochs)[index]
+        self._epochs[index].day = None if fix.at is None else fix.at.date()  # for those that follow
+        return fix
+
+
+def _take_line(line: str, epochs: list[_Epoch], problems: Counter[str]) -> str:
+    """The kind of the sentence in a line, once it is noted; empty for one that tells nothing."""
+    start = line.find("$")
+    if start < 0:
+        return ""
+    try:
+        return _take(pynmea2.parse(line[start:].strip()), epochs)
+    except pynmea2.ChecksumError:
+        problems["bad checksum"] += 1
+    except (pynmea2.ParseError, ValueError, TypeError, AttributeError):
+        problems["unreadable sentence"] += 1
+    return ""
+
+
+def _take(sentence: Any, epochs: list[_Epoch]) -> str:
+    kind: str = getattr(sentence, "sentence_type", "")
     if kind in ("RMC", "GGA", "ZDA") and isinstance(sentence.timestamp, time):
         epoch = _epoch_of(sentence.timestamp.replace(tzinfo=None), epochs)
         {"RMC": _take_rmc, "GGA": _take_gga, "ZDA": _take_zda}[kind](sentence, epoch)
-    elif kind == "HDT" and epochs and sentence.heading not in (None, ""):
+        return kind
+    if kind == "HDT" and epochs and sentence.heading not in (None, ""):
         epochs[-1].values["heading_deg"] = float(sentence.heading)
+        return kind
+    return ""
 
 
 def _epoch_of(at_time: time, epochs: list[_Epoch]) -> _Epoch:

@@ -10,6 +10,7 @@ import heapq
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,10 +19,14 @@ import av
 import av.error
 
 from patrolvision.errors import MediaError
+from patrolvision.sources import klv
+from patrolvision.sources.arrival import ArrivalClock
+from patrolvision.sources.live_fixes import LiveFixes
 from patrolvision.sources.video import PoseAt, next_due, upright
 from patrolvision.types import Frame, FrameCounts, Pose
 
 OPEN_TIMEOUT_S = 8.0
+MOST_WAIT_S = 1.5  # of a picture for the fix that follows it: receivers tell one a second
 _ASPECT_TOLERANCE = 0.01
 _USUAL_REORDERED, _MOST_REORDERED = 2, 4  # pictures of B-frame streams held back
 
@@ -47,13 +52,15 @@ def open_stream(
     analysis_fps: float | None = None,
     stall_s: float = 8.0,
     lens_wh: tuple[int, int] | None = None,
+    live: LiveFixes | None = None,
     clock: Callable[[], datetime] = _now,
 ) -> StreamSource:
     """A connected stream; MediaError, without its secrets, if there is none within 8 s.
 
-    started_at is the instant of the first picture; None: the clock when it is decoded. A picture
-    whose aspect ratio is not that of lens_wh is not given a pose. stall_s is how long the stream
-    may bring no good picture.
+    started_at is the instant of the first picture; None: each is dated by the clock when it comes.
+    A picture whose aspect ratio is not that of lens_wh is not given a pose. stall_s is how long the
+    stream may bring no good picture. live: for whose next fix each picture waits, up to 1.5 s, and
+    who hears of MISB KLV packets inside the stream.
     """
     shown = without_secrets(url)
     limits = (min(OPEN_TIMEOUT_S, stall_s), stall_s)
@@ -70,9 +77,37 @@ def open_stream(
     if not container.streams.video:
         container.close()
         raise MediaError(f"{shown}: has no video stream")
+    arrival = ArrivalClock(clock, shown) if started_at is None else None
     return StreamSource(
-        container, shown, stream_id, pose_at, started_at, analysis_fps, stall_s, lens_wh, clock
+        container,
+        _Facts(shown, stream_id, started_at, analysis_fps, stall_s, lens_wh),
+        pose_at,
+        arrival,
+        live,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What is known of a stream before it begins."""
+
+    shown: str
+    stream_id: str
+    started_at: datetime | None
+    analysis_fps: float | None
+    stall_s: float
+    lens_wh: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """A decoded picture, dated, before it has a pose; came_s is of the monotonic clock."""
+
+    index: int
+    at_s: float
+    captured_at: datetime
+    decoded: Any
+    came_s: float
 
 
 class StreamSource:
@@ -81,23 +116,25 @@ class StreamSource:
     def __init__(
         self,
         container: Any,
-        shown: str,
-        stream_id: str,
+        facts: _Facts,
         pose_at: PoseAt,
-        started_at: datetime | None,
-        analysis_fps: float | None,
-        stall_s: float,
-        lens_wh: tuple[int, int] | None,
-        clock: Callable[[], datetime],
+        arrival: ArrivalClock | None,
+        live: LiveFixes | None,
     ) -> None:
-        self._container, self._shown, self._stream_id = container, shown, stream_id
-        self._pose_at, self._lens_wh, self._clock = pose_at, lens_wh, clock
-        self._analysis_fps, self._stall_s = analysis_fps, stall_s
-        self.started_at = started_at
+        self._container, self._pose_at, self._arrival, self._live = (
+            container,
+            pose_at,
+            arrival,
+            live,
+        )
+        self._facts, self._shown, self._stall_s = facts, facts.shown, facts.stall_s
         self._read = self._analysed = self._without_pose = 0
+        self._seen = 0  # pictures, with those that still wait for their pose
         self._skipped: Counter[str] = Counter()
         self._pose_problems: Counter[str] = Counter()
         self._good_at = time.monotonic()
+        self._zero: float | None = None
+        self._packets = klv.PlayingPackets()
         has_b_frames = container.streams.video[0].codec_context.has_b_frames
         self._reorder = _USUAL_REORDERED if has_b_frames else 0
 
@@ -128,21 +165,47 @@ class StreamSource:
         A time stamp that goes back, or leaps by more than stall_s, is not believed: its frame is
         skipped, and when nothing else comes for stall_s, the stream counts as stalled.
         """
-        zero_s: float | None = None
+        waiting: deque[_Picture] = deque()
+        try:
+            for picture in self._due():
+                waiting.append(picture)
+                while waiting and self._is_ready(waiting[0]):
+                    yield self._frame(waiting.popleft())
+        except MediaError:
+            yield from map(self._frame, waiting)
+            raise
+        yield from map(self._frame, waiting)
+
+    def _due(self) -> Iterator[_Picture]:
+        """The pictures to analyse, in order, as they come."""
         last_s, due_s = -1.0, 0.0
-        for picture, stamp_s in self._stamped():
-            zero_s = self._zero_s(stamp_s) if zero_s is None else zero_s
-            at_s = stamp_s - zero_s
+        for decoded, stamp_s in self._stamped():
+            if self._zero is None:
+                self._zero = self._zero_s(stamp_s)
+            at_s = stamp_s - self._zero
             if not last_s < at_s <= max(last_s, 0.0) + self._stall_s:
                 self._reorder = min(self._reorder + 1, _MOST_REORDERED)
                 self._skip("time stamp leaps")
                 continue
             last_s, self._good_at = at_s, time.monotonic()
+            captured_at = self._captured_at(at_s)
             if at_s < due_s:
                 self._skip("rate")
                 continue
-            due_s = next_due(at_s, self._analysis_fps)
-            yield self._frame(picture, at_s)
+            due_s = next_due(at_s, self._facts.analysis_fps)
+            yield _Picture(self._seen, at_s, captured_at, decoded, self._good_at)
+            self._seen += 1
+
+    def _captured_at(self, at_s: float) -> datetime:
+        if self._facts.started_at is not None:
+            return self._facts.started_at + timedelta(seconds=at_s)
+        assert self._arrival is not None  # open_stream gives either
+        return self._arrival.at(at_s)
+
+    def _is_ready(self, picture: _Picture) -> bool:
+        if self._live is None or time.monotonic() - picture.came_s > MOST_WAIT_S:
+            return True
+        return self._live.is_ready(picture.captured_at, picture.at_s)
 
     def close(self) -> None:
         """Release the connection; may be called more than once, by the thread that reads."""
@@ -150,6 +213,7 @@ class StreamSource:
 
     def _skip(self, reason: str) -> None:
         self._read += 1
+        self._seen += 1
         self._skipped[reason] += 1
 
     def _zero_s(self, first_s: float) -> float:
@@ -197,10 +261,20 @@ class StreamSource:
             for packet in self._container.demux():
                 if packet.stream_index == video.index:
                     yield from self._decoded(packet)
+                elif packet.stream.type == "data" and packet.size:
+                    self._hear(packet)
                 if time.monotonic() - self._good_at > self._stall_s:
                     raise MediaError(f"{self._shown}: no good picture for {self._stall_s:.0f} s")
         except (av.error.FFmpegError, OSError, LookupError) as error:
             raise MediaError(f"{self._shown}: connection lost ({_reason(error)})") from error
+
+    def _hear(self, packet: Any) -> None:
+        """Pass on the fixes of a metadata packet; those before the first picture are not needed."""
+        if self._live is None or self._zero is None:
+            return
+        has_time = packet.pts is not None  # asynchronous metadata has none but its own
+        at_s = float(packet.pts * packet.time_base) - self._zero if has_time else None
+        self._live.take(self._packets.fixes(bytes(packet), at_s))
 
     def _decoded(self, packet: Any) -> Iterator[Any]:
         try:
@@ -214,29 +288,28 @@ class StreamSource:
             else:
                 yield picture
 
-    def _frame(self, picture: Any, at_s: float) -> Frame:
-        if self.started_at is None:
-            self.started_at = self._clock() - timedelta(seconds=at_s)
-        image = upright(picture)
-        captured_at = self.started_at + timedelta(seconds=at_s)
-        pose = self._pose(captured_at, at_s, (image.shape[1], image.shape[0]))
+    def _frame(self, picture: _Picture) -> Frame:
+        image = upright(picture.decoded)
+        size_wh = (image.shape[1], image.shape[0])
+        pose = self._pose(picture.captured_at, picture.at_s, size_wh)
         self._read += 1
         self._analysed += 1
         if isinstance(pose, str):
             self._without_pose += 1
             self._pose_problems[pose] += 1
         return Frame(
-            stream_id=self._stream_id,
-            index=self._read - 1,
-            captured_at=captured_at,
+            stream_id=self._facts.stream_id,
+            index=picture.index,
+            captured_at=picture.captured_at,
             image=image,
             pose=None if isinstance(pose, str) else pose,
             media=self._shown,
         )
 
     def _pose(self, at: datetime, at_s: float, size_wh: tuple[int, int]) -> Pose | str:
-        if self._lens_wh is not None:
-            ratio = (size_wh[0] * self._lens_wh[1]) / (size_wh[1] * self._lens_wh[0])
+        lens_wh = self._facts.lens_wh
+        if lens_wh is not None:
+            ratio = (size_wh[0] * lens_wh[1]) / (size_wh[1] * lens_wh[0])
             if abs(ratio - 1.0) > _ASPECT_TOLERANCE:
                 return "not the camera's picture shape"
         return self._pose_at(at, at_s)

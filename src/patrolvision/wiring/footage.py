@@ -21,6 +21,7 @@ from patrolvision.types import (
 if TYPE_CHECKING:
     from patrolvision.geo.elevation import ElevationGrid
     from patrolvision.ports import FrameSource
+    from patrolvision.sources.live_fixes import LiveFixes
     from patrolvision.sources.selfcheck import SelfChecker
     from patrolvision.sources.sessions import Stream
 
@@ -67,7 +68,10 @@ def stream(
     """One live stream, not yet connected; TelemetryError for telemetry that cannot be read."""
     from patrolvision.sources.sessions import Backoff, Stream
 
-    opener = _address(entry, seen_by, file) if entry.is_network else _played(entry, seen_by, file)
+    if entry.is_network:
+        opener = _address(entry, seen_by, file, stop)
+    else:
+        opener = _played(entry, seen_by, file)
     return Stream(
         entry.id,
         opener,
@@ -86,7 +90,7 @@ def _played(
         id=entry.id,
         media=entry.url,
         stream_id=entry.id,
-        telemetry=entry.telemetry,
+        telemetry=entry.telemetry_file,
         started_at=entry.started_at,
         telemetry_timezone=entry.telemetry_timezone,
     )
@@ -94,36 +98,68 @@ def _played(
 
 
 def _address(
-    entry: StreamEntry, seen_by: Camera | None, file: WatchFile
+    entry: StreamEntry, seen_by: Camera | None, file: WatchFile, stop: threading.Event
 ) -> Callable[[], FrameSource]:
     from patrolvision.sources.stream import open_stream
 
-    return partial(
+    opened = partial(
         open_stream,
         entry.url,
         stream_id=entry.id,
-        pose_at=_poses(entry, seen_by, file.settings),
         started_at=entry.started_at,
         analysis_fps=file.settings.analysis_fps,
         stall_s=file.stall_s,
         lens_wh=None if seen_by is None else (seen_by.lens.width, seen_by.lens.height),
     )
+    if seen_by is None:
+        reason = "no telemetry" if entry.telemetry is None else "no camera"
+        return partial(opened, pose_at=lambda at, time_s: reason)
+    if entry.telemetry_file is not None:
+        return partial(opened, pose_at=_poses(entry, entry.telemetry_file, seen_by, file.settings))
+    if entry.receiver is None:
+        return partial(_with_fixes_inside, opened, entry, seen_by)
+    fixes = _live_fixes(entry, entry.receiver, seen_by)
+    _listen(entry.receiver, fixes, stop)
+    return partial(opened, pose_at=fixes.pose_at, live=fixes, clock=fixes.now)
+
+
+def _with_fixes_inside(
+    opened: Callable[..., FrameSource], entry: StreamEntry, seen_by: Camera
+) -> FrameSource:
+    """A connection that may bring its own telemetry, which is in time with its pictures."""
+    fixes = _live_fixes(entry, entry.id, seen_by, is_inside=True)
+    return opened(pose_at=fixes.pose_at, live=fixes)
+
+
+def _live_fixes(
+    entry: StreamEntry, name: str, seen_by: Camera, *, is_inside: bool = False
+) -> LiveFixes:
+    from patrolvision.sources.live_fixes import LiveFixes
+    from patrolvision.sources.sync import SyncSettings
+
+    is_in_time = is_inside or entry.started_at is not None
+    sync = SyncSettings() if is_in_time else SyncSettings(sigma_time_s=LIVE_SIGMA_TIME_S)
+    if entry.started_at is not None:
+        return LiveFixes(name, seen_by, settings=sync, clock=None)
+    return LiveFixes(name, seen_by, settings=sync)
+
+
+def _listen(address: str, fixes: LiveFixes, stop: threading.Event) -> None:
+    from patrolvision.sources.receivers import Receiver
+
+    Receiver(address, fixes, stop).start()
 
 
 def _poses(
-    entry: StreamEntry, seen_by: Camera | None, settings: Settings
+    entry: StreamEntry, telemetry: Path, seen_by: Camera, settings: Settings
 ) -> Callable[[datetime, float], Pose | str]:
-    if entry.telemetry is None:
-        return lambda at, time_s: "no telemetry"
-    if seen_by is None:
-        return lambda at, time_s: "no camera"
     from patrolvision.sources.quality import cleaned
     from patrolvision.sources.sync import PoseTrack, SyncSettings
     from patrolvision.sources.telemetry import read_telemetry
 
     zone = ZoneInfo(entry.telemetry_timezone or settings.timezone)
     sync = SyncSettings() if entry.started_at else SyncSettings(sigma_time_s=LIVE_SIGMA_TIME_S)
-    track, notes = cleaned(read_telemetry(entry.telemetry, timezone=zone), seen_by)
+    track, notes = cleaned(read_telemetry(telemetry, timezone=zone), seen_by)
     for note in notes:
         log.warning("%s: %s", entry.id, note)
     return PoseTrack(track, seen_by, settings=sync).pose_at
