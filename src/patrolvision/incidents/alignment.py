@@ -11,7 +11,7 @@ iterated least squares.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from math import log
 
 import numpy as np
@@ -26,56 +26,15 @@ from patrolvision.incidents.association import (
     pairs_within,
     times,
 )
+from patrolvision.incidents.merging import merged
 from patrolvision.incidents.settings import AlignmentSettings
+from patrolvision.incidents.sightings import Sightings, Things, things_on_map
 from patrolvision.types import FloatArray
 
 MAX_SWEEPS = 6
 MAX_CANDIDATES = 48
-FLOOR_M2 = 0.1  # things closer than their model errors are not told apart
 DOUBT = 3.0  # a thing seen n times is believed n / (n + DOUBT): false alarms draw less
 SCALE_PRIOR_WEIGHT = 20.0  # residuals that the stated own noise counts for
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Sightings:
-    """N observations as arrays, by start; missions are numbered by time.
-
-    xy (N, 2) east, north; own (N, 2, 2) each sighting's own noise; bias (M, 2, 2) each mission's
-    prior of its shift; mission, group (N,) integers, and only sightings of one group may be one
-    thing; start, end (N,) seconds; max_gap_s (N,): unseen for longer, it is another thing;
-    is_told (N,): the split between own noise and bias came with the observation, it was not
-    inferred here.
-    """
-
-    xy: FloatArray
-    own: FloatArray
-    bias: FloatArray
-    mission: IntArray
-    group: IntArray
-    start: FloatArray
-    end: FloatArray
-    max_gap_s: FloatArray
-    is_told: BoolArray
-    weight: FloatArray = field(init=False)  # (N, 2, 2) the inverse of own
-    bias_weight: FloatArray = field(init=False)  # (N, 2, 2) the inverse of its mission's bias
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", inverse(self.own))
-        object.__setattr__(self, "bias_weight", inverse(self.bias)[self.mission])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Things:
-    """The map: C things with their place, own covariance, frame's covariance and time span."""
-
-    label: IntArray  # (C,)
-    xy: FloatArray
-    cov: FloatArray
-    frame: FloatArray
-    start: FloatArray
-    end: FloatArray
-    group: IntArray
-    count: IntArray
 
 
 def things_of(sightings: Sightings, settings: AlignmentSettings) -> tuple[IntArray, Sightings]:
@@ -93,7 +52,7 @@ def things_of(sightings: Sightings, settings: AlignmentSettings) -> tuple[IntArr
         before = label.copy()
         for mission in order:
             label, shift[mission] = _lay_over(mission, label, shift, sightings, settings)
-        label = _merged(label, shift, sightings, settings)
+        label = merged(label, shift, sightings, settings)
         sightings = _rescaled(label, shift, stated)
         if _same_partition(before, label):
             break
@@ -136,36 +95,6 @@ def _is_one_thing(s: Sightings, settings: AlignmentSettings) -> bool:
     return not (clash | (apart > settings.fragment_chi2)).any()
 
 
-def _things(label: IntArray, shift: FloatArray, s: Sightings) -> _Things:
-    """The map made by the sightings that have a label (>= 0)."""
-    index = np.flatnonzero(label >= 0)
-    of = label[index]
-    count = int(of.max()) + 1
-    weight, mission = s.weight[index], s.mission[index]
-    pull = _sums(of, count, times(weight, s.xy[index] - shift[mission]))
-    info = _sums(of, count, weight.reshape(-1, 4)).reshape(-1, 2, 2)
-    frame = _sums(of, count, s.bias_weight[index].reshape(-1, 4)).reshape(-1, 2, 2)
-    start, end = np.zeros(count), np.zeros(count)
-    start[of[::-1]] = s.start[index[::-1]]  # they come by time: the first one stays
-    end[of] = s.end[index]
-    group = np.zeros(count, np.int64)
-    group[of] = s.group[index]
-    number = np.bincount(of, minlength=count)
-    live = np.flatnonzero(number)
-    cov = inverse(info[live])
-    place = times(cov, pull[live])
-    return _Things(
-        live, place, cov, inverse(frame[live]), start[live], end[live], group[live], number[live]
-    )
-
-
-def _sums(of: IntArray, count: int, values: FloatArray) -> FloatArray:
-    out = np.empty((count, values.shape[1]))
-    for k in range(values.shape[1]):
-        out[:, k] = np.bincount(of, values[:, k], minlength=count)
-    return out
-
-
 def _lay_over(
     mission: int, label: IntArray, shift: FloatArray, s: Sightings, settings: AlignmentSettings
 ) -> tuple[IntArray, FloatArray]:
@@ -175,7 +104,7 @@ def _lay_over(
     label[mine] = -1
     found = np.zeros(2)
     if (label >= 0).any():
-        things = _things(label, shift, s)
+        things = things_on_map(label, shift, s)
         i, c = _candidates(mine, things, s, settings)
         apart = s.xy[mine[i]] - things.xy[c]
         weight = inverse(s.own[mine[i]] + things.cov[c])
@@ -191,7 +120,7 @@ def _lay_over(
 
 
 def _candidates(
-    mine: IntArray, things: _Things, s: Sightings, settings: AlignmentSettings
+    mine: IntArray, things: Things, s: Sightings, settings: AlignmentSettings
 ) -> tuple[IntArray, IntArray]:
     i, c = pairs_within(s.xy[mine], things.xy, settings.max_link_m)
     wait = np.maximum(s.start[mine[i]] - things.end[c], things.start[c] - s.end[mine[i]])
@@ -239,7 +168,7 @@ def _densest(apart: FloatArray) -> IntArray:
 
 def _with_fragments(
     mine: IntArray,
-    things: _Things,
+    things: Things,
     i: IntArray,
     c: IntArray,
     cost: FloatArray,
@@ -289,73 +218,6 @@ def _clash(sighting: int, members: IntArray, s: Sightings, limit: float) -> Bool
     return together | (apart > limit)
 
 
-def _merged(
-    label: IntArray, shift: FloatArray, s: Sightings, settings: AlignmentSettings
-) -> IntArray:
-    """Labels after joining what is more likely one thing than two.
-
-    One thing must explain how far apart the two lie; two must explain every pass that saw only one
-    of them while both were there, and one every pass that saw both.
-    """
-    things = _things(label, shift, s)
-    of = np.searchsorted(things.label, label)
-    count = np.bincount(of)
-    max_gap_s = np.zeros(len(count))
-    max_gap_s[of] = s.max_gap_s
-    cov = _frame_covariances(of, count, s)
-    a, b = pairs_within(things.xy, things.xy, settings.max_link_m)
-    a, b = a[a < b], b[a < b]
-    apart = chi2(things.xy[a] - things.xy[b], inverse(cov[a] + cov[b] + FLOOR_M2 * np.eye(2)))
-    wait = np.maximum(things.start[a] - things.end[b], things.start[b] - things.end[a])
-    lonely = -2 * log(1 - settings.sight_rate)
-    keep = (
-        (things.group[a] == things.group[b])
-        & (apart < settings.merge_chi2 + lonely * (count[a] + count[b]))
-        & (wait <= max_gap_s[a])
-    )
-    label = label.copy()
-    used: set[int] = set()
-    for k in np.flatnonzero(keep)[np.argsort(apart[keep], kind="stable")]:
-        one, other = int(a[k]), int(b[k])
-        if used & {one, other}:
-            continue  # its place has moved: its next merge waits for the next sweep
-        if _may_merge(
-            np.flatnonzero(of == one), np.flatnonzero(of == other), float(apart[k]), s, settings
-        ):
-            label[of == other] = things.label[one]
-            used |= {one, other}
-    return label
-
-
-def _frame_covariances(of: IntArray, count: IntArray, s: Sightings) -> FloatArray:
-    """The covariance (C, 2, 2) of each thing's place with what is left of its passes' shifts.
-
-    A pass's shift is known from its other sightings (of things seen more than once) and its prior.
-    """
-    weight = s.weight * (count[of] > 1)[:, None, None]
-    known = _sums(s.mission, len(s.bias), weight.reshape(-1, 4)).reshape(-1, 2, 2)
-    others = known[s.mission] - weight + s.bias_weight
-    each = inverse(s.own + inverse(others))
-    return inverse(_sums(of, len(count), each.reshape(-1, 4)).reshape(-1, 2, 2))
-
-
-def _may_merge(
-    a: IntArray, b: IntArray, apart: float, s: Sightings, settings: AlignmentSettings
-) -> bool:
-    i, j = np.nonzero(s.mission[a][:, None] == s.mission[b][None, :])
-    i, j = a[i], b[j]
-    together = overlap_in_time(s.start[i], s.end[i], s.start[j], s.end[j])
-    apart += -2 * log(settings.false_alarm_rate) * len(np.unique(s.mission[i[together]]))
-    shared = np.unique(s.mission[i])
-    apart += -2 * log(settings.broken_track_rate) * len(shared)
-    since = max(s.start[a].min(), s.start[b].min())
-    until = min(s.end[a].max(), s.end[b].max())
-    both = np.concatenate([a, b])
-    during = both[(s.start[both] >= since) & (s.end[both] <= until)]
-    single = len(np.setdiff1d(s.mission[during], shared))
-    return apart < settings.merge_chi2 - 2 * log(1 - settings.sight_rate) * single
-
-
 def _rescaled(label: IntArray, shift: FloatArray, stated: Sightings) -> Sightings:
     """The sightings with the own noise that their residuals show, where it was only inferred.
 
@@ -363,7 +225,7 @@ def _rescaled(label: IntArray, shift: FloatArray, stated: Sightings) -> Sighting
     the shifts of the passes were fitted to the same sightings and took their part of it, so only
     what is left over counts, and the stated value counts as SCALE_PRIOR_WEIGHT of that.
     """
-    things = _things(label, shift, stated)
+    things = things_on_map(label, shift, stated)
     of = np.searchsorted(things.label, label)
     missions = len(np.unique(stated.mission))
     left_over = len(label) - len(things.label) - missions

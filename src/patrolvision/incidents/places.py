@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from patrolvision.geo.geodesy import local_en, offset
-from patrolvision.incidents.alignment import Sightings
 from patrolvision.incidents.association import IntArray, inverse, times
 from patrolvision.incidents.neighbourhood import arrays
 from patrolvision.incidents.settings import AlignmentSettings, CategorySettings, FusionSettings
+from patrolvision.incidents.sightings import Sightings
 from patrolvision.types import Finding, FloatArray, GeoPoint, Observation
 
 MAX_JOINT_MISSIONS = 1500  # above, one system of all shifts is too large

@@ -22,6 +22,7 @@ class AlignmentSettings:
     fragment_chi2: float = 13.8  # 99.9 %: two sightings of one pass, whose bias cancels
     merge_chi2: float = 9.2
     sight_rate: float = 0.7  # a pass that sees one of two close things sees the other at least so
+    turnover_rate: float = 0.02  # chance that a thing comes, or goes, between two passes
     broken_track_rate: float = 0.05  # of a pass's sightings, how many are a second part of one
     false_alarm_rate: float = 0.01  # of a pass's sightings close to a thing, how many are nothing
     shared_fraction: float = 0.8  # of the smallest covariance of a pass, where it is not told
@@ -29,6 +30,7 @@ class AlignmentSettings:
     def __post_init__(self) -> None:
         rates = (
             self.sight_rate,
+            self.turnover_rate,
             self.broken_track_rate,
             self.false_alarm_rate,
             self.shared_fraction,

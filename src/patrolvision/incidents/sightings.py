@@ -1,0 +1,83 @@
+"""Sightings as arrays, and the map of things that they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from patrolvision.incidents.association import BoolArray, IntArray, inverse, times
+from patrolvision.types import FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sightings:
+    """N observations as arrays, by start; missions are numbered by time.
+
+    xy (N, 2) east, north; own (N, 2, 2) each sighting's own noise; bias (M, 2, 2) each mission's
+    prior of its shift; mission, group (N,) integers, and only sightings of one group may be one
+    thing; start, end (N,) seconds; max_gap_s (N,): unseen for longer, it is another thing;
+    is_told (N,): the split between own noise and bias came with the observation, it was not
+    inferred here.
+    """
+
+    xy: FloatArray
+    own: FloatArray
+    bias: FloatArray
+    mission: IntArray
+    group: IntArray
+    start: FloatArray
+    end: FloatArray
+    max_gap_s: FloatArray
+    is_told: BoolArray
+    weight: FloatArray = field(init=False)  # (N, 2, 2) the inverse of own
+    bias_weight: FloatArray = field(init=False)  # (N, 2, 2) the inverse of its mission's bias
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weight", inverse(self.own))
+        object.__setattr__(self, "bias_weight", inverse(self.bias)[self.mission])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Things:
+    """The map: C things with their place, own covariance, frame's covariance and time span."""
+
+    label: IntArray  # (C,)
+    xy: FloatArray
+    cov: FloatArray
+    frame: FloatArray
+    start: FloatArray
+    end: FloatArray
+    group: IntArray
+    count: IntArray
+
+
+def things_on_map(label: IntArray, shift: FloatArray, s: Sightings) -> Things:
+    """The map made by the sightings that have a label (>= 0)."""
+    index = np.flatnonzero(label >= 0)
+    of = label[index]
+    count = int(of.max()) + 1
+    weight, mission = s.weight[index], s.mission[index]
+    pull = sums(of, count, times(weight, s.xy[index] - shift[mission]))
+    info = sums(of, count, weight.reshape(-1, 4)).reshape(-1, 2, 2)
+    frame = sums(of, count, s.bias_weight[index].reshape(-1, 4)).reshape(-1, 2, 2)
+    start, end = np.zeros(count), np.zeros(count)
+    start[of[::-1]] = s.start[index[::-1]]  # they come by time: the first one stays
+    end[of] = s.end[index]
+    group = np.zeros(count, np.int64)
+    group[of] = s.group[index]
+    number = np.bincount(of, minlength=count)
+    live = np.flatnonzero(number)
+    cov = inverse(info[live])
+    place = times(cov, pull[live])
+    return Things(
+        live, place, cov, inverse(frame[live]), start[live], end[live], group[live], number[live]
+    )
+
+
+def sums(of: IntArray, count: int, values: FloatArray) -> FloatArray:
+    """The sums (count, K) of the rows of values (N, K) that carry the same number in of (N,)."""
+    out = np.empty((count, values.shape[1]))
+    for k in range(values.shape[1]):
+        out[:, k] = np.bincount(of, values[:, k], minlength=count)
+    return out
