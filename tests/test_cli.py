@@ -267,6 +267,20 @@ def test_simulate_refuses_an_unknown_city(tmp_path: Path, capsys: CaptureFixture
     assert_refused(done, 2, "--city")
 
 
+def test_what_is_printed_is_utf_8_whatever_the_locale(tmp_path: Path) -> None:
+    case = tmp_path / "cases.jsonl"
+    case.write_text(json.dumps(CASE | {"id": "街道"}), encoding="utf-8")
+    done = subprocess.run(
+        [*COMMAND, "locate", case],
+        env={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.decode("utf-8"))["id"] == "街道"
+    assert "街道".encode() in done.stdout
+
+
 def test_a_pipe_that_closes_early_is_no_error(street: Street) -> None:
     done = subprocess.run(
         f"{sys.executable} -m patrolvision.cli telemetry {street.telemetry} | head -n 1",

@@ -6,6 +6,7 @@ Nothing heavy is imported before a sub-command runs, so that --help answers in a
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import sys
 from collections.abc import Sequence
@@ -37,8 +38,21 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _speak_utf8() -> None:
+    """Let both outputs take any text: UTF-8 into a pipe or file, the terminal's own set on one.
+
+    What a locale's character set lacks would end a command half-way, and JSON is promised in UTF-8.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(
+                encoding=None if stream.isatty() else "utf-8", errors="backslashreplace"
+            )
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code. Foreseen errors are one line on standard error."""
+    _speak_utf8()
     args = build_parser().parse_args(argv)
     levels = (logging.WARNING, logging.INFO, logging.DEBUG)
     logging.basicConfig(
