@@ -209,6 +209,12 @@ def test_an_impossible_field_is_named(field: str, value: Any, why: str) -> None:
         observation_from_record(CONTRACT | {field: value})
 
 
+def test_a_whole_number_written_with_a_point_is_one() -> None:
+    """As tables that hold floats write it."""
+    read = observation_from_record(CONTRACT | {"frames": 12.0})
+    assert (read.frames, type(read.frames)) == (12, int)
+
+
 def test_null_island_is_no_place() -> None:
     with pytest.raises(ObservationError, match="no fix"):
         observation_from_record(CONTRACT | {"lat_deg": 0, "lon_deg": 0.0})

@@ -109,6 +109,8 @@ def not_negative(value: Any) -> float:
 
 
 def _count(value: Any, low: int) -> int:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # 3.0 is a whole number to JSON, and tables write it so
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= MAX_COUNT:
         raise UnfitError(f"a whole number in [{low}, {MAX_COUNT}]")
     return value
