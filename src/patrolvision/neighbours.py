@@ -14,7 +14,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from patrolvision.answers import listen
 from patrolvision.config import NeighboursFile, Open311Entry
+from patrolvision.desk import Rules
 from patrolvision.ports import Sink
 from patrolvision.relay.backoff import Backoff
 from patrolvision.relay.cap import CapSender, Resource
@@ -26,11 +28,13 @@ from patrolvision.relay.replies import ReplySink, reply_message
 from patrolvision.relay.requests import outcome
 from patrolvision.relay.services import Service, load_services
 from patrolvision.relay.webhook import WebhookSink
-from patrolvision.store import citizens
+from patrolvision.store import citizens, pushes
 from patrolvision.store.engine import reading, writing
 from patrolvision.store.outbox import SqlOutbox
 from patrolvision.store.sql_store import SqlStore
 from patrolvision.store.webhooks import SqlWebhooks, Webhook
+from patrolvision.tickets.categories import load_catalogue
+from patrolvision.tickets.causes import load_causes
 from patrolvision.types import Delivery, NoticePolicy, OutboxMessage
 
 Clock = Callable[[], datetime]
@@ -52,13 +56,15 @@ class Neighbours:
         file: NeighboursFile,
         clock: Clock = now,
         services: Mapping[str, Service] | None = None,
+        rules: Rules | None = None,
     ) -> None:
-        """services: what citizens may report here; None: what is shipped."""
+        """services: what citizens may report here; rules: the office's; None: as shipped."""
         named = load_services() if services is None else services
         self._store, self._file, self._clock = store, file, clock
         self._limits = HttpLimits(total_s=file.timeout_s, allow_private=file.allow_private)
         self._fixed: list[Sink] = [CitizenSink(store, named, file.retention_days, clock)]
         self._fixed += self._configured()
+        self._rules = rules or Rules(load_catalogue(), load_causes())
         self._relay = Relay(
             SqlOutbox(store.engine),
             clock,
@@ -79,7 +85,11 @@ class Neighbours:
         if is_due:
             with writing(self._store.engine) as connection:
                 citizens.forget_contacts(connection, self._clock())
-        return self._relay.round(self.sinks(), stop)
+        done = self._relay.round(self.sinks(), stop)
+        every = timedelta(seconds=self._file.ask_every_s)
+        asked = [sink for sink in self._fixed if isinstance(sink, Open311Sink)]
+        listen(self._store, asked, self._rules, self._clock(), every)
+        return done
 
     def close(self) -> None:
         """Let go of open connections."""
@@ -131,6 +141,7 @@ class Neighbours:
             jurisdiction_id=entry.jurisdiction_id,
             state=entry.state,
             attributes=entry.attributes,
+            updates=entry.updates,
             limits=self._limits,
         )
 
@@ -207,13 +218,13 @@ class StoredPushes:
     def known(self, ticket_id: str) -> Pushed | None:
         """What the other server answered."""
         with reading(self.store.engine) as connection:
-            row = citizens.pushed(connection, self.sink, ticket_id)
+            row = pushes.pushed(connection, self.sink, ticket_id)
         return None if row is None else Pushed(row["service_request_id"], row["token"])
 
     def keep(self, ticket_id: str, pushed: Pushed) -> None:
         """Remember it."""
         with writing(self.store.engine) as connection:
-            citizens.note_pushed(
+            pushes.note_pushed(
                 connection,
                 self.sink,
                 ticket_id,

@@ -89,7 +89,8 @@ def background(store: SqlStore, settings: OfficeSettings) -> AbstractContextMana
         file = file.model_copy(update={"allow_private": True})
     if file.media is None and settings.media is not None:
         file = file.model_copy(update={"media": settings.media})
-    return BackgroundRelay(Neighbours(store, file, services=wiring.services(settings)))
+    services, rules = wiring.services(settings), wiring.office_rules(settings)
+    return BackgroundRelay(Neighbours(store, file, services=services, rules=rules))
 
 
 class BackgroundRelay:

@@ -24,7 +24,7 @@ DOORS = {
 FLOOR = {
     "types": 0, "errors": 0, "ports": 1, "geo": 1, "records": 1,
     **dict.fromkeys(STAGES, 2),
-    "pipeline": 3, "desk": 3, "config": 4, "wiring": 5, "neighbours": 5,
+    "pipeline": 3, "desk": 3, "config": 4, "answers": 4, "wiring": 5, "neighbours": 5,
     **dict.fromkeys(DOORS, 6),
     "cli": 7, "__main__": 7,
 }  # fmt: skip

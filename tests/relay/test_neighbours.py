@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
@@ -321,3 +322,99 @@ def test_the_relay_in_the_background_brings_and_stops(store: SqlStore, tmp_path:
             time.sleep(0.02)
     assert len(replies(tmp_path)) == 1
     assert not [t for t in threading.enumerate() if t.name == "relay"]
+
+
+def another(store: SqlStore, ticket: Ticket) -> Ticket:
+    return next(t for t in store.tickets() if t.id == ticket.id)
+
+
+def heard(store: SqlStore, ticket: Ticket) -> list[str]:
+    return [e.note for e in another(store, ticket).history if e.action == "hear"]
+
+
+def test_what_the_other_server_says_later_comes_into_the_ticket_once(
+    store: SqlStore, tmp_path: Path
+) -> None:
+    clock, other = Clock(), open_store(f"sqlite:///{tmp_path / 'other.db'}")
+    with served(other) as url:
+        told = Neighbours(store, pushing(url, key(other, "open311:write")), clock)
+        ticket = move(store, see_litter(store), "file")
+        told.round()
+        [copy] = other.tickets()
+        assert heard(store, ticket) == [], "it has no number yet"
+        copy = move(other, copy, "confirm")
+        told.round()
+        assert heard(store, ticket) == [], "it was asked a moment ago"
+        clock.now += timedelta(minutes=15)
+        told.round()
+        assert heard(store, ticket) == ["open: Received, waits to be checked."]
+        move(other, copy, "reject", cause="not_ours")
+        for _ in range(3):
+            clock.now += timedelta(minutes=15)
+            told.round()
+        assert heard(store, ticket)[1:] == ["closed: Closed without action: not ours."]
+        last = another(store, ticket).history[-1]
+        assert (last.actor, last.state) == ("open311:other", "filed"), "a person decides"
+        assert last.data["service_request_id"] == copy.id
+        messages = [m for m in store.messages() if m.payload.get("event", {}).get("action")]
+        assert [m.payload["event"]["action"] for m in messages].count("hear") == 2
+    other.close()
+
+
+def test_an_ended_ticket_is_asked_of_no_more(store: SqlStore, neighbour: Listener) -> None:
+    clock = Clock()
+    neighbour.answer = lambda request: (200, {}, standing("open", "on it"))
+    told = Neighbours(store, pushing(neighbour.url, "k"), clock)
+    ticket = move(store, see_litter(store), "file")
+    told.round()
+    assert [request.method for request in neighbour.requests] == ["POST", "GET"]
+    move(store, another(store, ticket), "reject", cause="gone")
+    clock.now += timedelta(days=1)
+    told.round()
+    assert len(neighbour.requests) == 2
+
+
+def test_a_server_that_is_down_is_asked_again_later_and_holds_nothing_up(
+    store: SqlStore, neighbour: Listener
+) -> None:
+    clock, status = Clock(), 200
+    neighbour.answer = lambda request: (status, {}, standing("closed", "Mended"))
+    told = Neighbours(store, pushing(neighbour.url, "k"), clock)
+    ticket = move(store, see_litter(store), "file")
+    status = 503
+    told.round()
+    assert heard(store, ticket) == []
+    status = 200
+    clock.now += timedelta(minutes=16)
+    told.round()
+    assert heard(store, ticket) == ["closed: Mended"]
+
+
+def standing(status: str, notes: str) -> bytes:
+    return (
+        "<service_requests><request><service_request_id>7</service_request_id>"
+        f"<status>{status}</status><status_notes>{notes}</status_notes>"
+        "</request></service_requests>"
+    ).encode()
+
+
+@pytest.mark.parametrize("takes_updates", [True, False])
+def test_how_a_ticket_ends_is_told_where_the_server_takes_updates(
+    store: SqlStore, neighbour: Listener, takes_updates: bool
+) -> None:
+    neighbour.answer = lambda request: (200, {}, standing("open", ""))
+    file = pushing(neighbour.url, "k")
+    entry = file.open311[0].model_copy(update={"updates": takes_updates})
+    told = Neighbours(store, file.model_copy(update={"open311": [entry]}), Clock())
+    ticket = move(store, see_litter(store), "file")
+    told.round()
+    ticket = move(store, ticket, "reject", cause="not_there")
+    told.round()
+    told.round()
+    posts = [r for r in neighbour.requests if r.method == "POST"]
+    assert [r.path for r in posts[1:]] == ["/servicerequestupdates.xml"] * takes_updates
+    if takes_updates:
+        said = dict(parse_qsl(posts[1].body.decode()))
+        assert (said["service_request_id"], said["status"]) == ("7", "CLOSED")
+        assert said["update_id"] == f"{ticket.id}:2" == posts[1].headers["idempotency-key"]
+        assert said["description"] == f"Closed without action: not there. [{ticket.id}]"

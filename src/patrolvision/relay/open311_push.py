@@ -1,5 +1,9 @@
 """Tickets to another city's or contractor's Open311 server (GeoReport v2, as a client).
 
+GeoReport v2 makes requests and reads them; it has no call that changes one. What the other server
+says later is read by `answer`. That a ticket has ended here, or was opened again, is told only
+where the server takes service request updates, an extension that FixMyStreet's servers speak.
+
 The standard has no idempotency key. So what was answered is remembered; before a second try the
 server is asked whether the first one arrived after all, by the mark that every description ends
 with; and servers that know the header (ours does) get an Idempotency-Key as well.
@@ -19,6 +23,9 @@ from patrolvision.relay.http import Answer, HttpLimits, send
 from patrolvision.types import Delivery, NoticePolicy, OutboxMessage
 
 DOWN = (429, 502, 503, 504)
+ENDING = ("close", "reject", "merge")
+TOLD = (*ENDING, "reopen")
+MAX_NOTES = 1000  # characters of another server's notes that are kept
 FINAL = (400, 404, 405, 410, 415, 422)
 
 
@@ -28,6 +35,21 @@ class Pushed:
 
     service_request_id: str | None
     token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """How a request stands at the other server; status is open or closed."""
+
+    service_request_id: str
+    status: str
+    notes: str
+    updated: str | None
+
+    @property
+    def is_news(self) -> bool:
+        """Whether it says more than that the request is there."""
+        return self.status == "closed" or bool(self.notes)
 
 
 class PushMemory(Protocol):
@@ -56,22 +78,28 @@ class Open311Sink:
     jurisdiction_id: str | None = None
     state: str = "filed"
     attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    updates: bool = False  # the server takes service request updates
     policy: NoticePolicy = field(default_factory=NoticePolicy)
     limits: HttpLimits = field(default_factory=HttpLimits)
 
     def wants(self, message: OutboxMessage) -> bool:
-        """Whether a ticket of its categories has just reached the state."""
+        """Whether a ticket of its categories has just reached the state, or ended where told."""
         payload = message.payload
         if message.topic not in ("ticket.raised", "ticket.moved"):
             return False
-        reached = payload.get("event", {}).get("state", payload.get("state"))
-        return reached == self.state and payload.get("category") in self.services
+        event = payload.get("event", {})
+        reached = event.get("state", payload.get("state")) == self.state
+        told = self.updates and event.get("action") in TOLD
+        return (reached or told) and payload.get("category") in self.services
 
     def deliver(self, delivery: Delivery) -> None:
-        """Send those that it was not sent yet; DeliveryError if one is not taken."""
+        """Send those that it was not sent yet, and how they ended; DeliveryError if not taken."""
         for message in delivery.messages:
             ticket_id = str(message.payload["ticket_id"])
-            if self.memory.known(ticket_id) is None:
+            if self.memory.known(ticket_id) is not None:
+                if self.updates and message.payload["event"].get("action") in TOLD:
+                    self._tell(ticket_id, message)
+            elif message.payload["event"].get("action") not in ENDING:
                 found = self._search(message.payload) if delivery.attempts > 1 else None
                 self.memory.keep(ticket_id, found or self._post(message.payload))
 
@@ -87,6 +115,43 @@ class Open311Sink:
         if found is not None:
             self.memory.keep(ticket_id, Pushed(found, known.token))
         return found
+
+    def answer(self, ticket_id: str) -> Answered | None:
+        """How the ticket's request stands there; None while it has no number or is not shown."""
+        number = self.number(ticket_id)
+        if number is None:
+            return None
+        answer = self._get(f"requests/{quote(number, safe='')}.xml", {})
+        if answer.status == 404:
+            return None
+        root = self._parsed(answer)
+        request = root if root.tag == "request" else root.find(".//request")
+        status = "" if request is None else (request.findtext("status") or "").strip().lower()
+        if request is None or status not in ("open", "closed"):
+            return None
+        notes = (request.findtext("status_notes") or "").strip()[:MAX_NOTES]
+        return Answered(number, status, notes, request.findtext("updated_datetime") or None)
+
+    def _tell(self, ticket_id: str, message: OutboxMessage) -> None:
+        number = self.number(ticket_id)
+        if number is None:
+            raise DeliveryError(f"{self.name}: {ticket_id} has no number there yet")
+        event = message.payload["event"]
+        fields = [
+            ("api_key", self.api_key),
+            *([("jurisdiction_id", self.jurisdiction_id)] if self.jurisdiction_id else []),
+            ("service_request_id", number),
+            ("update_id", message.id),
+            ("updated_datetime", str(event["at"])),
+            ("status", "CLOSED" if event["action"] in ENDING else "OPEN"),
+            ("description", update_of(message.payload)),
+        ]
+        headers = {
+            "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
+            "Idempotency-Key": message.id,
+        }
+        form, path = urlencode(fields).encode(), f"{self._base}/servicerequestupdates.xml"
+        self._parsed(send("POST", path, body=form, headers=headers, limits=self.limits))
 
     def _post(self, payload: Mapping[str, Any]) -> Pushed:
         form = urlencode(self.form_of(payload)).encode()
@@ -169,6 +234,19 @@ def description_of(payload: Mapping[str, Any]) -> str:
     return (
         f"Ticket{number}: {name}, priority {payload['priority']}, {precision}. {mark_of(payload)}"
     )
+
+
+def update_of(payload: Mapping[str, Any]) -> str:
+    """One sentence on how a ticket ended, or that it is open again, and the mark."""
+    event = payload["event"]
+    said = {
+        "close": "Solved and verified",
+        "reject": "Closed without action",
+        "merge": "Goes on as another ticket",
+        "reopen": "Open again",
+    }[str(event["action"])]
+    cause = str(event.get("data", {}).get("cause") or "").replace("_", " ")
+    return f"{said}{f': {cause}' if cause else ''}. {mark_of(payload)}"
 
 
 def _number_or_token(root: ET.Element) -> Pushed:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from patrolvision.store import sql
-from patrolvision.store.neighbour_tables import citizen_reports, pushed_requests, reporters
+from patrolvision.store.neighbour_tables import citizen_reports, reporters
 from patrolvision.store.schema import incidents, tickets
 from patrolvision.types import Ticket
 
@@ -127,31 +127,6 @@ def tickets_named(connection: Connection, ticket_ids: Sequence[str]) -> dict[str
     """ticket id -> ticket, for those that there are."""
     found = sql.select_in(connection, tickets, tickets.c.id, list(ticket_ids))
     return {ticket.id: ticket for ticket in sql.tickets_of_rows(connection, found)}
-
-
-def pushed(connection: Connection, sink: str, ticket_id: str) -> dict[str, Any] | None:
-    """What another server answered when it was sent the ticket: service_request_id or token."""
-    table = pushed_requests
-    mine = select(table).where(table.c.sink == sink, table.c.ticket_id == ticket_id)
-    row = connection.execute(mine).mappings().first()
-    return None if row is None else dict(row)
-
-
-def note_pushed(
-    connection: Connection,
-    sink: str,
-    ticket_id: str,
-    at: datetime,
-    *,
-    service_request_id: str | None,
-    token: str | None,
-) -> None:
-    """Keep what another server answered; what it had answered before is replaced."""
-    table = pushed_requests
-    mine = (table.c.sink == sink) & (table.c.ticket_id == ticket_id)
-    connection.execute(delete(table).where(mine))
-    values = {"service_request_id": service_request_id, "token": token, "pushed_at": at}
-    connection.execute(insert(table), [{"sink": sink, "ticket_id": ticket_id, **values}])
 
 
 _COLUMNS = tuple(column.name for column in citizen_reports.c)

@@ -82,4 +82,6 @@ pushed_requests = Table(
     Column("service_request_id", Text),
     Column("token", Text),
     Column("pushed_at", Instant, nullable=False),
+    Column("asked_at", Instant),  # when it was last asked how the request stands
+    Column("said", Text),  # what it said then: status and notes, as JSON
 )

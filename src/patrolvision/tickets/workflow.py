@@ -84,6 +84,7 @@ TABLE: tuple[Move, ...] = (
     Move("attach", "Add a picture", "上传照片", OPEN, None, EVERYBODY, gates=("own_ticket",)),
     Move("absorb", "Take in", "并入", OPEN, None, is_automatic=True),
     Move("propose", "Propose", "建议", OPEN, None, is_automatic=True),
+    Move("hear", "Neighbour's answer", "外部回复", OPEN, None, is_automatic=True),
     Move("escalate", "Escalate", "升级", ("filed", "dispatched", "handling"), None,
          is_automatic=True),
 )  # fmt: skip
