@@ -67,6 +67,8 @@ def test_gpx_written_here_reads_back_the_same(tmp_path: Path) -> None:
         ("Timestamp;Latitude;Longitude", "2026-05-04 00:00:00Z;1.5;2.5"),
         ("lon\tlat\tt", "2.5\t1.5\t1777852800"),
         ("t,lat,lon", "1777852800000,1.5,2.5"),
+        ("datetime(utc),latitude,longitude", "2026-05-04 00:00:00,1.5,2.5"),
+        ("time;lat;lon", "2026-05-04 00:00:00Z;1,5;2,5"),
     ],
 )
 def test_csv_columns_are_found_by_name_and_times_by_their_look(
@@ -75,6 +77,14 @@ def test_csv_columns_are_found_by_name_and_times_by_their_look(
     first = read_telemetry(written(tmp_path, "a.csv", f"{header}\n{row}\n")).samples[0]
     assert (first.lat_deg, first.lon_deg) == (1.5, 2.5)
     assert first.at == datetime(2026, 5, 4, tzinfo=UTC)
+
+
+def test_a_csv_unit_that_is_not_ours_leaves_its_column_alone(tmp_path: Path) -> None:
+    table = "t,lat,lon,Speed (m/s),Compass Heading (degrees)\n0,1,2,5,90\n"
+    (sample,) = read_telemetry(written(tmp_path, "a.csv", table)).samples
+    assert (sample.speed_mps, sample.heading_deg) == (5.0, 90.0)
+    (sample,) = read_telemetry(written(tmp_path, "b.csv", table.replace("m/s", "mph"))).samples
+    assert sample.speed_mps is None
 
 
 def test_csv_seconds_too_small_for_a_clock_are_seconds_of_video(tmp_path: Path) -> None:
@@ -92,6 +102,9 @@ def test_csv_times_without_an_offset_are_in_the_callers_zone(tmp_path: Path) -> 
 def test_csv_without_a_needed_column_names_file_line_and_column(tmp_path: Path) -> None:
     path = written(tmp_path, "a.csv", "time,lat,height\n1,2,3\n")
     with pytest.raises(TelemetryError, match=r"^a\.csv: line 1: no column lon_deg"):
+        read_telemetry(path)
+    path = written(tmp_path, "b.csv", "time,speed_mps,heading\n1,2,3\n")
+    with pytest.raises(TelemetryError, match=r"^b\.csv: line 1: no column lat_deg"):
         read_telemetry(path)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -25,27 +26,33 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "lat_deg": ("lat_deg", "lat", "latitude", "latitude_deg"),
     "lon_deg": ("lon_deg", "lon", "long", "lng", "longitude", "longtitude", "longitude_deg"),
     "alt_msl_m": ("alt_msl_m", "alt_msl", "elevation", "ele", "abs_alt"),
-    "alt_takeoff_m": ("alt_takeoff_m", "rel_alt", "alt_takeoff"),
+    "alt_takeoff_m": ("alt_takeoff_m", "rel_alt", "alt_takeoff", "height_above_takeoff"),
     "height_m": ("height_m", "height", "height_above_ground_m", "agl_m"),
     "speed_mps": ("speed_mps", "speed", "speed_ms"),
     "course_deg": ("course_deg", "course", "track_deg"),
-    "heading_deg": ("heading_deg", "heading", "yaw_deg", "yaw", "compass_deg"),
+    "heading_deg": ("heading_deg", "heading", "yaw_deg", "yaw", "compass_deg", "compass_heading"),
     "pitch_deg": ("pitch_deg", "pitch"),
     "roll_deg": ("roll_deg", "roll"),
-    "gimbal_heading_deg": ("gimbal_heading_deg", "gimbal_yaw_deg", "gimbal_yaw", "gb_yaw"),
+    "gimbal_heading_deg": (
+        "gimbal_heading_deg", "gimbal_yaw_deg", "gimbal_yaw", "gb_yaw", "gimbal_heading",
+    ),
     "gimbal_pitch_deg": ("gimbal_pitch_deg", "gimbal_pitch", "gb_pitch"),
     "gimbal_roll_deg": ("gimbal_roll_deg", "gimbal_roll", "gb_roll"),
     "hfov_deg": ("hfov_deg", "hfov"),
     "sigma_position_m": ("sigma_position_m", "position_sigma_m", "accuracy_m"),
     "sigma_heading_deg": ("sigma_heading_deg", "heading_sigma_deg"),
-}
+}  # fmt: skip
+_NAMES = frozenset(name for names in _COLUMNS.values() for name in names)
+# Only units that are ours: a speed in mph under the name of speed would be believed.
+_UNIT = re.compile(r"\s*[\[(](?:m|meters?|metres?|m/s|deg|degrees?|°|utc)[\])]$")
+_DECIMAL_COMMA = re.compile(r"^[-+]?\d+,\d+$")
 _VALUES = tuple(name for name in _COLUMNS if name not in ("time", "lat_deg", "lon_deg"))
 
 
 def looks_like_csv(text: str) -> bool:
-    """Whether the first line with text names a latitude column."""
-    header = _split_header(text)[1]
-    return len(header) >= 2 and bool(set(header) & set(_COLUMNS["lat_deg"]))
+    """Whether the first line with text names a latitude column, or two others of ours."""
+    header = set(_split_header(text)[1])
+    return len(header) >= 2 and bool(header & set(_COLUMNS["lat_deg"]) or len(header & _NAMES) >= 2)
 
 
 def parse(path: Path, text: str, timezone: tzinfo) -> RawLog:
@@ -60,6 +67,8 @@ def parse(path: Path, text: str, timezone: tzinfo) -> RawLog:
     for row in _rows(path, reader):
         if not any(cell.strip() for cell in row):
             continue
+        if delimiter != ",":
+            row = [_with_point(cell) for cell in row]
         try:
             fixes.append(_fix(row, columns, timezone))
         except ValueError as error:
@@ -89,7 +98,7 @@ def _split_header(text: str) -> tuple[str, list[str]]:
     line = _lines(text).readline().rstrip("\n")
     delimiter = max(",;\t", key=line.count)
     cells = next(csv.reader([line], delimiter=delimiter), [])
-    return delimiter, [cell.strip().lower() for cell in cells]
+    return delimiter, [_UNIT.sub("", cell.strip().lower()).replace(" ", "_") for cell in cells]
 
 
 def _find_columns(path: Path, header: Sequence[str]) -> dict[str, int]:
@@ -124,6 +133,11 @@ def _fix(row: Sequence[str], columns: Mapping[str, int], timezone: tzinfo) -> Ra
         video_time_s=video_time_s if video_time_s is not None else relative_s,
         values=values,
     )
+
+
+def _with_point(cell: str) -> str:
+    """The cell, with a point where a spreadsheet of half of Europe writes a comma."""
+    return cell.replace(",", ".") if _DECIMAL_COMMA.match(cell.strip()) else cell
 
 
 def _number(column: str, cell: str) -> float | None:
