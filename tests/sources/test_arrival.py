@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -31,7 +32,7 @@ class Played:
 def test_time_rises_and_no_picture_is_dated_before_it_was_taken(late_s: list[float]) -> None:
     played = Played()
     said = [played.at(0.25 * k, late) for k, late in enumerate(late_s)]
-    assert all(b > a for a, b in zip(said, said[1:], strict=False))
+    assert all(b > a for a, b in pairwise(said))
     for k, at_s in enumerate(said):
         least = min(late_s[: k + 1])
         assert at_s >= 0.25 * k - 1e-6

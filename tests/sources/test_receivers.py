@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-import pynmea2
 import pytest
 
+from helpers.receivers import Speaking, gga, nmea, rmc
 from helpers.rtsp import free_port
 from patrolvision.errors import TelemetryError
-from patrolvision.sources import nmea
 from patrolvision.sources.gpsd import WATCH, PlayingReports
 from patrolvision.sources.live_fixes import LiveFixes
+from patrolvision.sources.nmea import PlayingSentences, parse
 from patrolvision.sources.receivers import Receiver, check_address
 from patrolvision.types import Pose
 
@@ -28,23 +28,13 @@ from .making import START, car
 def sentences(second: int, kinds: Sequence[str] = ("GGA", "RMC")) -> list[str]:
     """What a receiver that drives north at 19.4 knots says in one second."""
     at = START + timedelta(seconds=second)
-    hms, north = f"{at:%H%M%S}.00", f"{4800.0 + second * 10.0 / 1852.0:09.4f}"
+    lat_deg, lon_deg = 48.0 + second * 10.0 / 1852.0 / 60.0, 11.0 + 40.0 / 60.0
     said = {
-        "GGA": ("GGA", (hms, north, "N", "01140.0000", "E", "1", "09", "0.8", "520.0", "M",
-                        "47.0", "M", "", "")),
-        "RMC": ("RMC", (hms, "A", north, "N", "01140.0000", "E", "19.438", "0.0",
-                        f"{at:%d%m%y}", "", "", "A")),
-        "HDT": ("HDT", ("1.5", "T")),
-    }  # fmt: skip
-    return [str(pynmea2.NMEASentence.parse(_summed("GP", *said[kind]))) for kind in kinds]
-
-
-def _summed(talker: str, kind: str, data: tuple[str, ...]) -> str:
-    body = f"{talker}{kind},{','.join(data)}"
-    total = 0
-    for letter in body:
-        total ^= ord(letter)
-    return f"${body}*{total:02X}"
+        "GGA": gga(at, lat_deg, lon_deg),
+        "RMC": rmc(at, lat_deg, lon_deg, 10.0, 0.0),
+        "HDT": nmea("HDT", "1.5", "T"),
+    }
+    return [said[kind] for kind in kinds]
 
 
 def tpv(second: int, **more: object) -> str:
@@ -63,9 +53,9 @@ def tpv(second: int, **more: object) -> str:
 )
 def test_sentences_as_they_come_make_the_fixes_of_the_log(kinds: tuple[str, ...]) -> None:
     lines = [line for second in range(8) for line in sentences(second, kinds)]
-    playing = nmea.PlayingSentences()
+    playing = PlayingSentences()
     at_line = [playing.fixes(line) for line in lines]
-    logged = nmea.parse(Path("log"), "\n".join(lines)).fixes
+    logged = parse(Path("log"), "\n".join(lines)).fixes
     found = [fix for fixes in at_line for fix in fixes]
     assert found == list(logged[: len(found)]) and len(found) >= len(logged) - 1
     # From the third second on, a fix is told with the last sentence of its own second.
@@ -75,7 +65,7 @@ def test_sentences_as_they_come_make_the_fixes_of_the_log(kinds: tuple[str, ...]
 
 
 def test_noise_between_sentences_is_ignored_and_a_broken_one_costs_itself_only() -> None:
-    playing = nmea.PlayingSentences()
+    playing = PlayingSentences()
     lines = [line for second in range(6) for line in sentences(second)]
     lines[5] = lines[5][:-1] + "0"
     lines = ["$GPGSV,1,1,00*79", "\x00\xff?", *lines, "$GPRMC,,V,,,,,,,,,,N*53"]
@@ -105,36 +95,6 @@ def test_reports_of_gpsd_become_fixes() -> None:
 def test_an_address_that_names_no_receiver_is_refused(url: str) -> None:
     with pytest.raises(TelemetryError, match="expected gpsd://HOST"):
         check_address(url)
-
-
-class Speaking:
-    """A server that says one line after the other to whoever connects, then hangs up."""
-
-    def __init__(self, lines: Callable[[int], Sequence[str]]) -> None:
-        self.heard: list[bytes] = []
-        self._lines, self._calls = lines, 0
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._listening.getsockname()[1])
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listening.accept()
-            except OSError:
-                return
-            with connection:
-                connection.settimeout(0.05)
-                try:
-                    self.heard.append(connection.recv(1000))
-                except TimeoutError:
-                    self.heard.append(b"")
-                for line in self._lines(self._calls):
-                    connection.sendall(line.encode() + b"\r\n")
-            self._calls += 1
-
-    def close(self) -> None:
-        self._listening.close()
 
 
 @pytest.fixture

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
 from collections.abc import Iterator
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,10 +17,11 @@ import pytest
 
 from helpers.rtsp import RtspServer, SilentServer, free_port
 from patrolvision.errors import MediaError
+from patrolvision.sources.live_fixes import LiveFixes
 from patrolvision.sources.stream import open_stream, without_secrets
 from patrolvision.types import Pose
 
-from .making import START
+from .making import START, car, make_video, uas_fix
 
 FPS = 20
 FRAMES = 50
@@ -158,3 +162,43 @@ def test_no_message_tells_a_password() -> None:
 )
 def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
     assert without_secrets(url) == shown
+
+
+class ServedOnce:
+    """A TCP server that sends a file's bytes to the first who connects."""
+
+    def __init__(self, path: Path) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"tcp://127.0.0.1:{self._listening.getsockname()[1]}"
+        self._data = path.read_bytes()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        connection, _ = self._listening.accept()
+        with connection, suppress(OSError):
+            connection.sendall(self._data)
+        self._listening.close()
+
+
+def test_metadata_inside_a_stream_gives_its_pictures_their_poses(tmp_path: Path) -> None:
+    times = [k / 10 for k in range(60)]
+    told = [
+        (0.2 * k, uas_fix(START + timedelta(seconds=0.2 * k), 48.0 + 1e-5 * k, 11.0))
+        for k in range(28)
+    ]
+    clip = make_video(tmp_path / "drone.ts", times, klv=told)
+    live = LiveFixes("drone", car())
+    served = ServedOnce(clip)
+    source = open_stream(served.url, stream_id="s", pose_at=live.pose_at, live=live)
+    frames = list(source.frames())
+    source.close()
+    counts = source.counts()
+    assert counts.read == counts.analysed + sum(counts.skipped.values())
+    assert [f.index for f in frames] == sorted({f.index for f in frames})
+    assert counts.pose_problems.keys() <= {"no telemetry", "before telemetry", "after telemetry"}
+    placed = [f for f in frames if f.pose is not None]
+    assert len(placed) >= 50
+    for frame in placed:
+        at_s = (frame.captured_at - frames[0].captured_at).total_seconds()
+        assert frame.pose is not None
+        assert frame.pose.lat_deg == pytest.approx(48.0 + 5e-5 * frame.index / 10, abs=2e-7), at_s

@@ -259,7 +259,8 @@ class StreamSource:
         self._good_at = time.monotonic()
         try:
             for packet in self._container.demux():
-                if packet.stream_index == video.index:
+                # stream_index of the packets that end a stream is 0, whichever stream ends
+                if packet.stream.index == video.index:
                     yield from self._decoded(packet)
                 elif packet.stream.type == "data" and packet.size:
                     self._hear(packet)
