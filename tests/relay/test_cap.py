@@ -162,6 +162,23 @@ def test_an_update_references_everything_before_it() -> None:
     assert text(root, "incidents") == "inc-1"
 
 
+def test_a_place_that_turns_out_elsewhere_is_an_update_of_the_first_alert() -> None:
+    root = parsed(ticket(*LIFE[:2], ("reported", "relocate"), lat_deg=22.841))
+    check(root)
+    assert text(root, "msgType") == "Update"
+    assert str(text(root, "references")).startswith("fires@city.example,t-1.0,2026-05-04T08:00:00")
+    assert str(text(root, "info/area/circle")).startswith("22.841000,113.23")
+
+
+def test_a_pass_that_sees_no_fire_is_an_update_and_not_yet_an_all_clear() -> None:
+    record = ticket(*LIFE[:3], ("filed", "propose"))
+    record["history"][-1]["data"] = {"kind": "verify"}
+    root = parsed(record)
+    check(root)
+    assert (text(root, "msgType"), text(root, "info/responseType")) == ("Update", "Monitor")
+    assert text(root, "info/headline") == "Open fire, no longer seen by a later pass"
+
+
 def test_what_was_no_fire_is_cancelled() -> None:
     root = parsed(ticket(LIFE[0], ("rejected", "reject")))
     assert (text(root, "status"), text(root, "msgType")) == ("Draft", "Cancel")

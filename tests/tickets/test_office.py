@@ -10,7 +10,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from patrolvision.tickets import Act, deserves_ticket, done, ticket_for, updated
+from patrolvision.tickets import Act, deserves_ticket, done, followed, ticket_for, updated
 from patrolvision.types import (
     GeoPoint,
     GridCodes,
@@ -108,3 +108,48 @@ def test_a_ticket_that_is_over_or_whose_incident_is_dismissed_is_left_alone() ->
     assert updated(rejected, moved) is rejected
     ticket = new_ticket()
     assert updated(ticket, replace(moved, status="dismissed")) is ticket
+
+
+FIRE = replace(INCIDENT, category="open_fire", class_name="fire")
+
+
+def north(metres: float, sigma_m: float = 2.0, hours: float = 1.0) -> Incident:
+    """The fire, as it is seen some hours later."""
+    place = GeoPoint(22.84 + metres / 110_750, 113.23, np.eye(2) * sigma_m**2)
+    return replace(FIRE, place=place, status="existing", last_seen=T0 + timedelta(hours=hours))
+
+
+def confirmed_fire() -> Ticket:
+    return done(new_ticket(FIRE), Act("confirm", "rita", T0, "reviewer"))
+
+
+@pytest.mark.parametrize(
+    ("seen", "is_told"),
+    [
+        (north(9), False),
+        (north(11), True),
+        (north(3, sigma_m=7.9), False),
+        (north(3, sigma_m=8.1), True),  # its circle is twice as large
+    ],
+)
+def test_that_a_known_fire_is_elsewhere_is_a_line_of_its_history(
+    seen: Incident, is_told: bool
+) -> None:
+    ticket = followed(confirmed_fire(), seen)
+    assert ticket.place == seen.place
+    assert [e.action for e in ticket.history] == ["raise", "confirm", *["relocate"] * is_told]
+    assert followed(ticket, seen) is ticket, "told again it is no news"
+
+
+def test_a_place_that_creeps_is_told_once_it_is_far_from_what_was_told_last() -> None:
+    ticket = followed(confirmed_fire(), north(20))
+    for metres in (24, 28, 32):
+        ticket = followed(ticket, north(metres, hours=metres))
+    assert [e.action for e in ticket.history].count("relocate") == 2
+
+
+def test_a_fire_that_nobody_has_confirmed_and_litter_move_in_silence() -> None:
+    untouched = followed(new_ticket(FIRE), north(500))
+    assert [e.action for e in untouched.history] == ["raise"]
+    filed = done(new_ticket(), Act("file", "officer", T0, "dispatcher"))
+    assert len(followed(filed, replace(INCIDENT, place=MOVED)).history) == len(filed.history)

@@ -63,7 +63,7 @@ dispatched split       dispatched  reviewer dispatcher
 """
 EVERYWHERE = {
     "urge": "reviewer dispatcher", "attach": "reviewer dispatcher crew",
-    "propose": "program", "absorb": "program", "hear": "program",
+    "propose": "program", "absorb": "program", "hear": "program", "relocate": "program",
 }  # fmt: skip
 
 

@@ -1,8 +1,9 @@
 """Fires as CAP 1.2 alerts (OASIS Common Alerting Protocol 1.2), made of a ticket's history alone.
 
 First seen: Draft, Restricted. Once a person has verified it: Actual. Every further step is an
-Update that references what was sent before; what was no fire is a Cancel; what is out is an Update
-with AllClear; what was merged goes on under another ticket, and its last Update says so.
+Update that references what was sent before, from the first alert on; so is a place that turns out
+to be elsewhere, and a later pass that sees no fire. What was no fire is a Cancel; what is out is an
+Update with AllClear; what was merged goes on under another ticket, and its last Update says so.
 Identifiers, times and references come from the history, so that the alert of an outbox message is
 the same, byte for byte, whenever it is sent again.
 """
@@ -24,7 +25,7 @@ OF_95_PERCENT = sqrt(-2 * log(0.05))  # sigmas of a circle that holds 95 % (Rayl
 SMALLEST_M = 10.0  # a fire is no point
 LASTS = timedelta(hours=24)
 VERIFIED_STATES = ("filed", "dispatched", "handling", "feedback", "verified", "closed")
-TOLD_ACTIONS = ("raise", "confirm", "absorb", "reopen")  # beside every change of state
+TOLD_ACTIONS = ("raise", "confirm", "absorb", "reopen", "relocate", "propose")  # beside states
 FORBIDDEN = frozenset(" ,<&\t\r\n")
 
 Status = Literal["Draft", "Actual"]
@@ -68,6 +69,7 @@ class Alert:
     msg_type: MsgType
     note: str
     is_over: bool
+    is_unseen: bool = False  # a later look saw no fire, and no person has said so yet
     merged_into: str | None = None  # the ticket whose alerts go on about this fire
     references: tuple[tuple[str, str], ...] = field(default=())  # (identifier, sent)
 
@@ -98,6 +100,7 @@ def alerts(record: Mapping[str, Any]) -> list[Alert]:
                 status="Actual" if verified else "Draft",
                 msg_type="Cancel" if is_cancel else "Alert" if is_first else "Update",
                 note=str(event.get("note", "")),
+                is_unseen=action == "propose" and event.get("data", {}).get("kind") == "verify",
                 is_over=state in ("verified", "closed") or is_cancel,
                 merged_into=None if into is None else str(into),
                 references=tuple((alert.identifier, alert.sent) for alert in found),
@@ -196,6 +199,8 @@ def _headline(alert: Alert) -> str:
         return "Open fire is out"
     if alert.merged_into is not None:
         return f"Open fire, from now on under {alert.merged_into}"
+    if alert.is_unseen:
+        return "Open fire, no longer seen by a later pass"
     return "Possible open fire, not verified" if alert.status == "Draft" else "Open fire"
 
 

@@ -16,11 +16,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+import numpy as np
+
+from patrolvision.geo.geodesy import distance_m
 from patrolvision.tickets.office import AUTOMATIC, Grid, deserves_ticket, ticket_id, updated
-from patrolvision.tickets.workflow import MOVES, Act, Facts, done, is_proved_gone
-from patrolvision.types import Incident, Ticket
+from patrolvision.tickets.workflow import MOVES, Act, Facts, done, is_confirmed, is_proved_gone
+from patrolvision.types import GeoPoint, Incident, Ticket
 
 TAKEN_UP = frozenset({"filed", "dispatched", "handling", "feedback", "verified"})
+ALARMING = frozenset({"open_fire"})  # whose place others act on while the ticket is open
+MOVED_M = 10.0  # no less is worth another alert
+SMALLEST_SIGMA_M = 4.0  # below it the circle of an alert stays the same
 SAID_TO_BE_DONE = frozenset({"report_back", "verify"})
 
 
@@ -38,7 +44,9 @@ def followed(ticket: Ticket, incident: Incident, grid: Grid | None = None) -> Ti
     """The ticket after its incident changed; the same object if that changes nothing for it."""
     act = _act(ticket, incident)
     moved = ticket if act is None else done(ticket, act)
-    return updated(moved, incident, grid)
+    changed = updated(moved, incident, grid)
+    told = _relocated(ticket, changed, incident)
+    return changed if told is None else done(changed, told)
 
 
 def removed_at(incident: Incident | None) -> datetime | None:
@@ -107,6 +115,28 @@ def _proposed(ticket: Ticket, incident: Incident) -> Act | None:
     if data["at"] in known:
         return None
     return _automatic(ticket, "propose", gone, "a later look sees nothing", data=data)
+
+
+def _relocated(before: Ticket, after: Ticket, incident: Incident) -> Act | None:
+    """That a fire which people were told of is not where they were told, or is known otherwise."""
+    heard_of = after.state in TAKEN_UP or (after.state == "reported" and is_confirmed(after))
+    if after.category not in ALARMING or not heard_of:
+        return None
+    told = next((e.data for e in reversed(after.history) if e.action == "relocate"), None)
+    was = before.place if told is None else _place_of(told)
+    is_at = after.place
+    apart_m = float(distance_m(was.lat_deg, was.lon_deg, is_at.lat_deg, is_at.lon_deg))
+    ratio = max(is_at.sigma_m, SMALLEST_SIGMA_M) / max(was.sigma_m, SMALLEST_SIGMA_M)
+    if apart_m <= max(MOVED_M, was.sigma_m) and 0.5 < ratio < 2.0:
+        return None
+    data = {"lat_deg": is_at.lat_deg, "lon_deg": is_at.lon_deg, "sigma_m": is_at.sigma_m}
+    note = f"its place is {apart_m:.0f} m from where it was told, known to {is_at.sigma_m:.0f} m"
+    return _automatic(after, "relocate", incident.last_seen, note, data=data)
+
+
+def _place_of(told: Mapping[str, Any]) -> GeoPoint:
+    cov = np.eye(2) * float(told["sigma_m"]) ** 2
+    return GeoPoint(float(told["lat_deg"]), float(told["lon_deg"]), cov)
 
 
 def _seen_again(ticket: Ticket, incident: Incident) -> Act | None:

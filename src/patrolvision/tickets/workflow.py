@@ -85,6 +85,7 @@ TABLE: tuple[Move, ...] = (
     Move("absorb", "Take in", "并入", OPEN, None, is_automatic=True),
     Move("propose", "Propose", "建议", OPEN, None, is_automatic=True),
     Move("hear", "Neighbour's answer", "外部回复", OPEN, None, is_automatic=True),
+    Move("relocate", "Correct the place", "位置更新", OPEN, None, is_automatic=True),
     Move("escalate", "Escalate", "升级", ("filed", "dispatched", "handling"), None,
          is_automatic=True),
 )  # fmt: skip
