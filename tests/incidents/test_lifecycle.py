@@ -54,6 +54,39 @@ def test_a_return_needs_more_proof_than_a_removal() -> None:
     assert new.removed_at is None
 
 
+def days_of(pattern: str) -> tuple[list[Sight], list[Visit]]:
+    """One visit an hour: x saw it, a dot did not."""
+    visits = [visit(3600.0 * k, f"m{k}") for k in range(len(pattern))]
+    sights = [
+        Sight(v.start, v.start + 2, v.mission_id)
+        for v, is_seen in zip(visits, pattern, strict=True)
+        if is_seen == "x"
+    ]
+    return sights, visits
+
+
+@pytest.mark.parametrize(
+    ("pattern", "stays"),
+    [
+        ("xxxxxxxxxx.....xxxxxxxxxx", 2),  # five misses of what was seen ten times out of ten
+        ("xxxxxxxxxx....xxxxxxxxxx", 1),  # four: one thing of 200 is missed so by chance
+        ("x.x..x.x.x...x.x.....x.x.x..xx", 1),  # half hidden: seen by every other visit at best
+        ("x.x..x.x.x...x.x" + 16 * "." + "x.x.x..xx", 2),  # even so, sixteen are too many
+    ],
+)
+def test_how_often_a_thing_was_missed_elsewhere_tells_what_a_gap_proves(
+    pattern: str, stays: int
+) -> None:
+    assert len(lives(*days_of(pattern), LITTER)) == stays
+
+
+def test_a_thing_often_missed_while_there_is_not_gone_after_two_misses() -> None:
+    (hidden,) = lives(*days_of("x.x..x.x.x...x.x.."), LITTER)
+    (plain,) = lives(*days_of("xxxxxxxxxxxxxxxx.."), LITTER)
+    assert hidden.removed_at is None
+    assert plain.removed_at is not None
+
+
 def test_the_pass_that_saw_it_did_not_miss_it() -> None:
     sights = [HERE, Sight(3600, 3602, "m2"), Sight(7200, 7202, "m3")]
     visits = [visit(3590, "m2"), visit(7190, "m3"), visit(7230, "m3")]

@@ -55,16 +55,22 @@ def lives(
     Present throughout a gap costs the logarithm of missing it in each visit; gone and back costs
     the two priors. At the end only the going needs explaining, so less evidence is enough there;
     a later sight then takes it back. This is the Viterbi path of a two-state chain, in closed
-    form.
+    form. A thing that visits often missed while it was there, half hidden or seen by a poor
+    detector, is harder to see than they say: what it was elsewhere tells how much (`_Record`).
     """
     missed = _missed(sights, visits, settings)
+    last = max(sight.end for sight in sights)
+    inside = sum(sights[0].start < visit.start and visit.end < last for visit in missed)
+    record = _Record(len(visits) - len(missed), inside)
     found: list[Life] = []
     current: list[int] = []
     end = -np.inf
     for index, sight in enumerate(sights):
         if current:
             gap = [v for v in missed if end < v.start and v.end < sight.start]
-            gone = _is_gone(gap, settings.removal_prior * settings.return_prior, settings)
+            elsewhere = _Record(record.seen, record.missed - len(gap))
+            prior = settings.removal_prior * settings.return_prior
+            gone = _is_gone(gap, prior, elsewhere, settings)
             if gone or sight.start - end > settings.max_gap_s:
                 at = gap[0].end if gone else sight.start
                 found.append(Life(tuple(current), at, len(gap), gone))
@@ -72,15 +78,39 @@ def lives(
         current.append(index)
         end = max(end, sight.end)
     after = [v for v in missed if v.start > end]
-    gone = _is_gone(after, settings.removal_prior, settings)
+    gone = _is_gone(after, settings.removal_prior, record, settings)
     found.append(Life(tuple(current), after[0].end if gone else None, len(after), gone))
     return found
 
 
-def _is_gone(gap: Sequence[Visit], prior: float, settings: CategorySettings) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """How many visits saw a thing, and how many missed it, while it was there."""
+
+    seen: int
+    missed: int
+
+
+def _is_gone(
+    gap: Sequence[Visit], prior: float, record: _Record, settings: CategorySettings
+) -> bool:
     if len(gap) < settings.min_missed_passes:
         return False
-    return sum(log(1 - visit.probability) for visit in gap) < log(prior)
+    return _log_missed(gap, record, settings.stated_visits) < log(prior)
+
+
+def _log_missed(gap: Sequence[Visit], record: _Record, stated_visits: float) -> float:
+    """The logarithm of the chance that all these visits missed what was there.
+
+    As the visits state, or worse: with what the record adds to stated_visits at the stated chance,
+    the predictive of a beta-binomial (Gelman et al., Bayesian Data Analysis, 2.4).
+    """
+    stated = sum(visit.probability for visit in gap) / len(gap)
+    hits = stated_visits * stated + record.seen
+    misses = stated_visits * (1 - stated) + record.missed
+    if hits >= stated * (hits + misses):
+        return sum(log(1 - visit.probability) for visit in gap)
+    return sum(log((misses + k) / (hits + misses + k)) for k in range(len(gap)))
 
 
 def _missed(

@@ -52,11 +52,12 @@ class CategorySettings:
     extent_sigma_m: float  # how far the seen point wanders over one thing between passes
     max_gap_s: float  # unseen for longer, the next sight is another thing
     removal_prior: float  # chance that a thing went away between two passes
-    return_prior: float  # chance that another came to the same place afterwards
+    return_prior: float  # chance that another came to the same place before the next sight
     min_missed_passes: int = 2  # never removed by one blink
     look_margin_m: float = 2.0  # a place nearer to the edge of a look was not looked at
     max_detection_probability: float = 0.95  # no look proves more than this
     min_detection_probability: float = 0.3  # a look that sees less proves nothing
+    stated_visits: float = 20.0  # what a look states counts as so many visits to the thing itself
     visit_gap_s: float = 600.0  # looks of one mission closer in time are one visit
     dwell_gap_s: float = 12 * 3600.0  # sights further apart prove no continuous stay
     enforce_probability: float = 0.95  # joint probability from which a review becomes a ticket
@@ -73,21 +74,21 @@ LITTER = CategorySettings(
     extent_sigma_m=0.3,
     max_gap_s=14 * DAY_S,
     removal_prior=0.02,
-    return_prior=0.02,
+    return_prior=0.001,
 )
 VEHICLES = CategorySettings(
     class_groups=(frozenset({"car", "truck", "bus", "van"}),),
     extent_sigma_m=0.5,
     max_gap_s=DAY_S,
     removal_prior=0.03,
-    return_prior=0.03,
+    return_prior=0.001,
 )
 FIRES = CategorySettings(
     class_groups=(frozenset({"fire", "smoke"}),),
     extent_sigma_m=1.0,
     max_gap_s=DAY_S,
     removal_prior=0.04,
-    return_prior=0.02,
+    return_prior=0.001,
 )
 
 STANDING = CategorySettings(  # a registered hazard: it stays where it is until somebody mends it
@@ -95,7 +96,7 @@ STANDING = CategorySettings(  # a registered hazard: it stays where it is until 
     extent_sigma_m=0.5,
     max_gap_s=14 * DAY_S,
     removal_prior=0.02,
-    return_prior=0.02,
+    return_prior=0.001,
 )
 
 
