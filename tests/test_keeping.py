@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import delete
 
 from helpers.office_people import fresh_store
 from patrolvision.cli import main
 from patrolvision.errors import ConfigError
 from patrolvision.evidence.pictures import keep_picture
-from patrolvision.keeping import expire, overdue, path_of, proof
+from patrolvision.keeping import adopt, expire, overdue, path_of, proof
 from patrolvision.pipeline import Judged, settle
 from patrolvision.store.audit import SqlAudit
+from patrolvision.store.engine import writing
+from patrolvision.store.office_tables import evidence_log
 from patrolvision.store.picture_owners import Claim, KeptPicture
 from patrolvision.store.sql_store import SqlStore
 from patrolvision.tickets import Act, done
@@ -136,3 +139,39 @@ def test_a_retention_table_must_speak_of_every_state(tmp_path: Path) -> None:
     path.write_text("category,state,days,source\n*,closed,10,x\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"r\.csv: row 2, column state: expected a row for \*"):
         load_retention({"retention": path})
+
+
+def older_than_the_log(store: SqlStore, folder: Path) -> list[str]:
+    """Pictures of two findings, as they were settled before migration 0003."""
+    found = [seen(store, folder, f"o{k}", "review", k) for k in (10, 20)]
+    with writing(store.engine) as connection:
+        connection.execute(delete(evidence_log))
+    return found
+
+
+def test_pictures_older_than_the_log_are_named_and_then_taken_in(
+    store: SqlStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two = older_than_the_log(store, tmp_path)
+    assert proof(store, tmp_path).unlogged == tuple(sorted((one, two)))
+    assert expire(store, tmp_path, RULES, AT + timedelta(days=400)) == 0
+    url = f"sqlite:///{tmp_path / 'patrol.db'}"
+    assert main(["evidence", "verify", "--db", url]) == 0
+    assert "2 pictures were kept before there was a log" in capsys.readouterr().out
+    assert main(["evidence", "adopt", "--db", url]) == 0
+    after = proof(store, tmp_path)
+    assert (after.holds, after.kept, after.unlogged) == (True, 2, ())
+    assert adopt(store, tmp_path) == (0, [])
+    assert expire(store, tmp_path, RULES, AT + timedelta(days=31)) == 2
+    assert not path_of(tmp_path, one).exists()
+    assert proof(store, tmp_path).unlogged == (), "expired is not forgotten"
+
+
+def test_an_older_picture_that_was_changed_is_left_out_and_named(
+    store: SqlStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, _ = older_than_the_log(store, tmp_path)
+    path_of(tmp_path, one).write_bytes(b"another picture")
+    assert main(["evidence", "adopt", "--db", f"sqlite:///{tmp_path / 'patrol.db'}"]) == 3
+    assert f"{one}: missing or changed" in capsys.readouterr().out
+    assert proof(store, tmp_path).unlogged == (one,)

@@ -240,6 +240,7 @@ class OfficeSettings(_Frozen):
     requests_per_minute: Annotated[int, Field(ge=0)] = 6000  # of one address; 0: no limit
     upload_max_bytes: Annotated[int, Field(ge=1)] = 20_000_000
     body_max_bytes: Annotated[int, Field(ge=1)] = 16_000_000
+    kept_mib: Annotated[int, Field(ge=0)] = 64  # of answers, in memory of each worker; 0: none
     timezone: str = "UTC"
     city: str = "*"  # whose rows of the office's tables count, beside those for every city (*)
     categories: Path | None = None  # a folder of CSVs instead of the project's own of those names
@@ -331,6 +332,7 @@ class NeighboursFile(_Frozen):
     timeout_s: PositiveFloat = 15.0
     max_attempts: Annotated[int, Field(ge=1, le=1000)] = 40
     retention_days: Annotated[float, Field(ge=0)] = 30.0  # of contacts after a case is closed
+    outbox_days: Annotated[float, Field(ge=1)] = 30.0  # of messages that were brought everywhere
     ask_every_s: PositiveFloat = 900.0  # how other Open311 servers' requests stand
     media: Path | None = None  # holds evidence/; None: the folder of the database file
     cap: CapEntry | None = None

@@ -22,6 +22,7 @@ from patrolvision.store.picture_owners import (
     claims,
     forget_replies,
     kept_pictures,
+    unlogged,
 )
 from patrolvision.store.sql_store import SqlStore
 from patrolvision.tickets.retention import NO_TICKET, Keeping, kept_for, load_retention
@@ -42,6 +43,7 @@ class Proof:
     altered: tuple[str, ...]
     missing: tuple[str, ...]
     kept: int
+    unlogged: tuple[str, ...] = ()  # named by findings, kept before there was a log
 
     @property
     def holds(self) -> bool:
@@ -57,6 +59,7 @@ def proof(store: SqlStore, media: Path) -> Proof:
             lines, seal = lines + 1, line["seal"]
         broken = evidence_log.broken_at(evidence_log.lines(connection))
         pictures = kept_pictures(connection)
+        older = tuple(sorted({note.sha256 for note in unlogged(connection)}))
     altered, missing = [], []
     for picture in pictures:
         try:
@@ -66,7 +69,30 @@ def proof(store: SqlStore, media: Path) -> Proof:
             continue
         if not is_intact(content, picture.sha256):
             altered.append(picture.sha256)
-    return Proof(lines, seal, broken, tuple(altered), tuple(missing), len(pictures))
+    return Proof(lines, seal, broken, tuple(altered), tuple(missing), len(pictures), older)
+
+
+def adopt(store: SqlStore, media: Path) -> tuple[int, list[str]]:
+    """Take pictures that are older than the log into it: how many, and those that are not whole.
+
+    A picture is named by the hash of its bytes, so that what was changed before shows itself; it is
+    left out, and named. From now on it is proved and expires like every other.
+    """
+    with reading(store.engine) as connection:
+        notes = unlogged(connection)
+    whole = {n.sha256: _is_whole(media, n.sha256) for n in notes}
+    chosen = [note for note in notes if whole[note.sha256]]
+    for start in range(0, len(chosen), BATCH):
+        with store.transaction() as transaction:
+            transaction.note_pictures(chosen[start : start + BATCH])
+    return sum(whole.values()), sorted(name for name, intact in whole.items() if not intact)
+
+
+def _is_whole(media: Path, sha256: str) -> bool:
+    try:
+        return is_intact(path_of(media, sha256).read_bytes(), sha256)
+    except OSError:
+        return False
 
 
 def path_of(media: Path, sha256: str) -> Path:
@@ -130,6 +156,8 @@ def main(args: argparse.Namespace) -> int:
             gone = expire(store, media, load_retention(settings.table_files), datetime.now(UTC))
             sys.stdout.write(f"{gone} pictures expired\n")
             return EXIT_OK
+        if args.act == "adopt":
+            return _adopted(*adopt(store, media))
         return _told(proof(store, media))
     finally:
         store.close()
@@ -143,4 +171,16 @@ def _told(found: Proof) -> int:
         sys.stdout.write(f"{name}: the picture was changed\n")
     for name in found.missing:
         sys.stdout.write(f"{name}: the picture is missing\n")
+    if found.unlogged:
+        sys.stdout.write(
+            f"{len(found.unlogged)} pictures were kept before there was a log: they are not proved "
+            "and never expire, until `patrolvision evidence adopt` takes them in\n"
+        )
     return EXIT_OK if found.holds else EXIT_SOME_ITEMS_FAILED
+
+
+def _adopted(count: int, damaged: Sequence[str]) -> int:
+    sys.stdout.write(f"{count} pictures taken into the evidence log\n")
+    for name in damaged:
+        sys.stdout.write(f"{name}: missing or changed before there was a log, left out\n")
+    return EXIT_SOME_ITEMS_FAILED if damaged else EXIT_OK

@@ -31,6 +31,7 @@ from patrolvision.relay.webhook import WebhookSink
 from patrolvision.store import citizens, pushes
 from patrolvision.store.engine import reading, writing
 from patrolvision.store.outbox import SqlOutbox
+from patrolvision.store.outbox_retention import prune
 from patrolvision.store.sql_store import SqlStore
 from patrolvision.store.webhooks import SqlWebhooks, Webhook
 from patrolvision.tickets.categories import load_catalogue
@@ -39,6 +40,7 @@ from patrolvision.types import Delivery, NoticePolicy, OutboxMessage
 
 Clock = Callable[[], datetime]
 CITIZENS = "citizens"
+TIDY_EVERY = timedelta(hours=1)
 LEASE_FACTOR = 4.0  # a lease holds for so many of the longest requests
 
 
@@ -64,6 +66,7 @@ class Neighbours:
         self._limits = HttpLimits(total_s=file.timeout_s, allow_private=file.allow_private)
         self._fixed: list[Sink] = [CitizenSink(store, named, file.retention_days, clock)]
         self._fixed += self._configured()
+        self._tidied: datetime | None = None
         self._rules = rules or Rules(load_catalogue(), load_causes())
         self._relay = Relay(
             SqlOutbox(store.engine),
@@ -85,11 +88,19 @@ class Neighbours:
         if is_due:
             with writing(self._store.engine) as connection:
                 citizens.forget_contacts(connection, self._clock())
+        self._tidy()
         done = self._relay.round(self.sinks(), stop)
         every = timedelta(seconds=self._file.ask_every_s)
         asked = [sink for sink in self._fixed if isinstance(sink, Open311Sink)]
         listen(self._store, asked, self._rules, self._clock(), every)
         return done
+
+    def _tidy(self) -> None:
+        """Let go of old messages, once an hour."""
+        now = self._clock()
+        if self._tidied is None or now - self._tidied >= TIDY_EVERY:
+            self._tidied = now
+            prune(self._store.engine, now - timedelta(days=self._file.outbox_days))
 
     def close(self) -> None:
         """Let go of open connections."""

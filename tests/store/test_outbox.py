@@ -17,6 +17,7 @@ from patrolvision.store import SqlStore, open_store, schema
 from patrolvision.store.engine import writing
 from patrolvision.store.neighbour_tables import deliveries
 from patrolvision.store.outbox import SqlOutbox
+from patrolvision.store.outbox_retention import prune
 from patrolvision.types import NoticePolicy, OutboxMessage, Route
 
 T0 = datetime(2026, 5, 4, 8, tzinfo=UTC)
@@ -228,3 +229,41 @@ def test_four_workers_bring_each_message_once_and_each_ticket_s_in_order(
     assert sorted(key for part in parts for key in part) == sorted(names)
     for name in "abcdef":
         assert [key for key in brought if key[0] == name] == [f"{name}-{k}" for k in range(5)]
+
+
+def ids(store: SqlStore) -> list[str]:
+    return [message.id for message in store.messages()]
+
+
+def test_what_was_brought_long_ago_is_let_go_and_what_was_not_stays(
+    store: SqlStore, outbox: SqlOutbox
+) -> None:
+    put(store, "a-1", "b-1", "c-1", "d-1")
+    outbox.route(lambda m: Route(m.id[0], ("sink",) * (m.id != "d-1"), False), T0)
+    first = outbox.claim("sink", T0, LEASE_S)
+    assert first is not None
+    outbox.done(first, T0)
+    second = outbox.claim("sink", T0, LEASE_S)
+    assert second is not None
+    outbox.failed(second, "refused", T0, None)  # a dead letter
+    put(store, "e-1")  # nobody has routed it
+    assert prune(store.engine, T0) == 0, "nothing is older than its first instant"
+    assert prune(store.engine, later(1)) == 2
+    assert ids(store) == ["b-1", "c-1", "e-1"], "a-1 was brought, d-1 nobody wanted"
+    outbox.revive("sink", "b-1", later(2))
+    assert sent(outbox, later(3)) == [["b-1"], ["c-1"]]
+    assert prune(store.engine, later(3)) == 0, "brought just now"
+    assert prune(store.engine, later(4)) == 2
+    put(store, "f-1")
+    outbox.route(route, later(5))
+    assert sent(outbox, later(5)) == [["e-1"], ["f-1"]], "and the order holds"
+
+
+def test_of_many_old_messages_each_goes_once(store: SqlStore, outbox: SqlOutbox) -> None:
+    put(store, *(f"a-{k}" for k in range(2500)))
+    while outbox.route(lambda m: Route("a", (), False), T0):
+        pass
+    put(store, "b-1")
+    assert prune(store.engine, later(1), most=2000) == 2000
+    assert prune(store.engine, later(1)) == 500
+    assert ids(store) == ["b-1"]

@@ -55,7 +55,7 @@ def add_office(commands: Any) -> None:
     keys.set_defaults(door=door("staff", "keys"))
 
     evidence = commands.add_parser("evidence", help="prove kept pictures, let old ones go")
-    evidence.add_argument("act", choices=("verify", "expire"))
+    evidence.add_argument("act", choices=("verify", "expire", "adopt"))
     evidence.add_argument("--db", required=True, metavar="URL")
     evidence.add_argument("--media", type=Path, metavar="DIR", help="holds evidence/")
     evidence.add_argument("--office", type=Path, metavar="O.toml", help="the office's settings")

@@ -28,6 +28,7 @@ deliveries = Table(
     Column("lease", Id),
     Column("settled_at", Instant),
     Column("last_error", Text),
+    Index("ix_deliveries_message_id", "message_id"),
     Index("ix_deliveries_sink_state_position", "sink", "state", "position"),
     Index("ix_deliveries_sink_subject_state", "sink", "subject", "state", "position"),
     Index("ix_deliveries_sink_state_settled_at", "sink", "state", "settled_at"),

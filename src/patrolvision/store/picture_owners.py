@@ -6,13 +6,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, Text, cast, delete, select
 
 from patrolvision.store import evidence_log, sql
 from patrolvision.store.office_tables import evidence_log as evidence_log_table
 from patrolvision.store.office_tables import replies
-from patrolvision.store.schema import incident_observations, incidents, ticket_events, tickets
-from patrolvision.types import GridCodes
+from patrolvision.store.schema import (
+    findings,
+    incident_observations,
+    incidents,
+    ticket_events,
+    tickets,
+)
+from patrolvision.types import GridCodes, PictureNote
+
+ADOPTED = "adopted"  # the actor of a line about a picture that is older than the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,27 @@ def kept_pictures(connection: Connection) -> list[KeptPicture]:
         KeptPicture(sha256, min(at for _, at in mine), tuple(subject for subject, _ in mine))
         for sha256, mine in found.items()
     ]
+
+
+def unlogged(connection: Connection) -> list[PictureNote]:
+    """What the evidence log would have been told of pictures that findings name and it does not.
+
+    They were kept before there was a log (migration 0003): nothing proves them, and they never
+    expire, until they are taken in (evidence_log.append).
+    """
+    table, log = findings, evidence_log_table
+    illustrated = cast(table.c.evidence, Text).contains('"pictures"')
+    rows = connection.execute(select(table.c.observation_id, table.c.evidence).where(illustrated))
+    known = set(connection.execute(select(log.c.sha256).distinct()).scalars())
+    found: dict[tuple[str, str], PictureNote] = {}
+    for observation_id, evidence in rows:
+        for picture in evidence.get("pictures") or ():
+            sha256 = str(picture["sha256"])
+            if sha256 not in known:
+                at = datetime.fromisoformat(picture["captured_at"])
+                note = PictureNote(sha256, "kept", at, observation_id, ADOPTED)
+                found.setdefault((sha256, observation_id), note)
+    return [found[key] for key in sorted(found)]
 
 
 def claims(connection: Connection, pictures: Sequence[KeptPicture]) -> Iterator[list[Claim]]:
