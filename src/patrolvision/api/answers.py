@@ -11,6 +11,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from patrolvision import records
+from patrolvision.api.kept import Answer
 
 JSON = "application/json"
 GEOJSON = "application/geo+json"
@@ -25,6 +26,17 @@ ETAG = {
         "description": "the version, for If-Match of a move",
         "schema": {"type": "string"},
     }
+}
+UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "as If-None-Match has it"}}
+IF_NONE_MATCH: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "If-None-Match",
+            "in": "header",
+            "description": "the ETag of the answer that one has: 304 if it would be the same",
+            "schema": {"type": "string", "maxLength": 200},
+        }
+    ]
 }
 FEATURES: dict[str, Any] = {
     "type": "object",
@@ -59,10 +71,23 @@ def page(
     request: Request, found: Sequence[Mapping[str, Any]], form: str, cursor: str | None
 ) -> Response:
     """One page of a list in the form asked for; cursor begins the next one."""
+    made = paged(request, found, form, cursor)
+    return Response(made.body, media_type=made.media_type, headers=dict(made.headers))
+
+
+def paged(
+    request: Request,
+    found: Sequence[Mapping[str, Any]],
+    form: str,
+    cursor: str | None,
+    holds_s: float = float("inf"),
+) -> Answer:
+    """The same, to be kept."""
     headers = {} if cursor is None else {"Link": f'<{following(request, cursor)}>; rel="next"'}
-    if form == "geojson":
-        return body(records.features(found), media_type=GEOJSON, **headers)
-    return body(found, **headers)
+    is_geo = form == "geojson"
+    content: Any = records.features(found) if is_geo else found
+    text = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+    return Answer(text, GEOJSON if is_geo else JSON, headers, holds_s)
 
 
 def following(request: Request, cursor: str) -> str:

@@ -16,7 +16,7 @@ from patrolvision.api.intake import Layers
 from patrolvision.api.open311_forms import GeoReportError
 from patrolvision.api.open311_queries import MOST, listed
 from patrolvision.api.problems import Problem
-from patrolvision.api.security import COOKIE, Office, Principal, reader, requires_scope
+from patrolvision.api.security import COOKIE, Office, Principal, reads, requires_scope
 from patrolvision.relay import georeport
 from patrolvision.relay.requests import is_public, service_request
 from patrolvision.relay.services import Service, service_of
@@ -38,7 +38,7 @@ class Desk:
         self._office = office
         self.services = wiring.services(office.settings)
         self._layers = Layers(office)
-        self._may_read = reader(office)
+        self._may_read = reads(office)
         self._may_write = requires_scope(office, "open311:write", "dispatcher")
 
     def answered(

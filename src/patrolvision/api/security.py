@@ -17,7 +17,7 @@ opens at once. Writing always needs a session (with its CSRF token) or an API ke
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -28,6 +28,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
 from patrolvision.api import credentials
+from patrolvision.api.kept import Kept
 from patrolvision.api.problems import Problem
 from patrolvision.config import OfficeSettings
 from patrolvision.desk import Rules
@@ -81,7 +82,7 @@ class Office:
     """What every route works with. media holds the folder evidence/ and what was uploaded.
 
     rules are the city's tables. hide makes heads and plates of a picture unreadable; None: uploads
-    of pictures are refused.
+    of pictures are refused. kept makes answers, and keeps them while they hold.
     """
 
     store: SqlStore
@@ -90,6 +91,11 @@ class Office:
     rules: Rules
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     hide: Callable[[Image], Image] | None = None
+    kept: Kept = field(init=False)
+
+    def __post_init__(self) -> None:
+        kept = Kept(self.store.engine, self.settings.kept_mib << 20)
+        object.__setattr__(self, "kept", kept)
 
     @property
     def accounts(self) -> SqlAccounts:
@@ -181,11 +187,28 @@ def unknown(detail: str = "sign in, or send an API key") -> Problem:
     return Problem(401, detail, headers={"WWW-Authenticate": "Bearer"})
 
 
-def reader(office: Office) -> Callable[..., Principal]:
+def reader(office: Office) -> Callable[..., Awaitable[Principal]]:
     """A dependency: anybody with a role, a key that may read, or, where it is open, anybody here.
 
-    403 for a computer that is not answered, 401 for one that has to say who it is.
+    403 for a computer that is not answered, 401 for one that has to say who it is. Who was known
+    a moment ago is known still while nothing has changed in the store.
     """
+    find = reads(office)
+
+    async def dependency(request: Request, bearer: Bearer, cookie: Cookie) -> Principal:
+        if bearer is None and cookie is None and office.settings.open_reading is not None:
+            return find(request, None, None)  # needs no look into the store
+        key = None if bearer is None else bearer.credentials
+        named = (key, cookie, is_here(request), request.method in SAFE)
+        return await office.kept.known(
+            request, named, office.clock(), lambda: find(request, bearer, cookie)
+        )
+
+    return dependency
+
+
+def reads(office: Office) -> Callable[..., Principal]:
+    """The same, found out anew; it may take a look into the store."""
 
     def dependency(request: Request, bearer: Bearer, cookie: Cookie) -> Principal:
         who = known(office, request, bearer, cookie)

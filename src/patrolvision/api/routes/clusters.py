@@ -3,12 +3,15 @@
 import threading
 from typing import Annotated, Any
 
-from fastapi import APIRouter, BackgroundTasks, Depends, Query
+import orjson
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
+from starlette.background import BackgroundTask
 
 from patrolvision.api import answers
-from patrolvision.api.routes.tickets import asked_tickets
+from patrolvision.api.kept import Answer
+from patrolvision.api.routes.tickets import asked_of, asked_tickets, holds_s
 from patrolvision.api.security import Office
 from patrolvision.store import pyramid, quads
 from patrolvision.store.engine import reading
@@ -19,6 +22,9 @@ from patrolvision.store.ticket_filters import TicketFilter
 WORLD: Bounds = (-180.0, -85.0, 180.0, 85.0)
 MOST_TILES = 64  # of the map in one window: more than any screen shows
 UNFOLDED = 500  # changes that readers add up themselves
+GEOJSON: dict[int | str, dict[str, Any]] = {
+    200: {"content": {answers.GEOJSON: {"schema": answers.FEATURES}}}
+}
 PROPERTIES = ("number", "category", "state", "priority", "assignee")
 
 
@@ -28,11 +34,17 @@ class Folding:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._busy = threading.Lock()
+        self._is_due = False
 
-    def later(self, tasks: BackgroundTasks, waiting: int) -> None:
-        """Fold after the answer, if there is enough to fold."""
-        if waiting >= UNFOLDED:
-            tasks.add_task(self.fold)
+    def look(self, connection: Connection) -> None:
+        """See whether there is enough to fold."""
+        self._is_due = pyramid.waiting(connection) >= UNFOLDED
+
+    def due(self) -> BackgroundTask | None:
+        """To be done after an answer, where there is enough to fold."""
+        if not self._is_due or self._busy.locked():
+            return None
+        return BackgroundTask(self.fold)
 
     def fold(self) -> None:
         """Fold all there is, unless this is being done."""
@@ -41,6 +53,7 @@ class Folding:
         try:
             while pyramid.fold(self._engine):
                 pass
+            self._is_due = False
         finally:
             self._busy.release()
 
@@ -80,31 +93,35 @@ def router(office: Office) -> APIRouter:
     @router.get(
         "/clusters",
         response_class=Response,
-        responses={200: {"content": {answers.GEOJSON: {"schema": answers.FEATURES}}}},
+        responses=GEOJSON | answers.UNCHANGED,
+        openapi_extra=answers.IF_NONE_MATCH,
     )
-    def clusters(
-        tasks: BackgroundTasks,
+    async def clusters(
+        request: Request,
         wanted: Annotated[TicketFilter, Depends(asked_tickets(office))],
         zoom: Annotated[float, Query(ge=0, le=24, description="of the map, tiles of 512 px")] = 0,
     ) -> Response:
         """Points for a window of the map: clusters with a count, and single tickets."""
         box = wanted.box or WORLD
-        ranges = quads.quads_covering(box, 256)
-        with reading(engine) as connection:
-            found = shown(connection, ranges, cluster_zoom(box, int(zoom)), wanted)
-            waiting = pyramid.waiting(connection)
-        folding.later(tasks, waiting)
-        features = [
-            {
-                "type": "Feature",
-                "geometry": {"type": "Point", "coordinates": [lon, lat]},
-                "properties": said,
-            }
-            for lat, lon, said in properties(found)
-        ]
-        content = {"type": "FeatureCollection", "features": features}
-        answer = answers.body(content, media_type=answers.GEOJSON)
-        answer.background = tasks
+
+        def built() -> Answer:
+            ranges = quads.quads_covering(box, 256)
+            with reading(engine) as connection:
+                found = shown(connection, ranges, cluster_zoom(box, int(zoom)), wanted)
+                folding.look(connection)
+            features = [
+                {
+                    "type": "Feature",
+                    "geometry": {"type": "Point", "coordinates": [lon, lat]},
+                    "properties": said,
+                }
+                for lat, lon, said in properties(found)
+            ]
+            content = orjson.dumps({"type": "FeatureCollection", "features": features})
+            return Answer(content, answers.GEOJSON, holds_s=holds_s(wanted))
+
+        answer = await office.kept.answer(request, asked_of(request, wanted), built)
+        answer.background = folding.due()
         return answer
 
     return router

@@ -21,7 +21,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from patrolvision.api.problems import Problem
-from patrolvision.api.security import Cookie, Office, reader
+from patrolvision.api.security import Cookie, Office, reads
 
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -123,7 +123,7 @@ def _send(asset: Asset, request: Request, headers: Mapping[str, str]) -> Respons
 
 def router(office: Office) -> APIRouter:
     """The page, its files and what it has to know of the settings: no data, so no sign-in."""
-    settings, may_read = office.settings, reader(office)
+    settings, may_read = office.settings, reads(office)
     assets = {**own_files(), **bundle()}
     headers = {
         "Content-Security-Policy": policy(settings.tiles_url),

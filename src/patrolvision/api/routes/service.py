@@ -129,10 +129,16 @@ def router(office: Office) -> APIRouter:
     def metrics(request: Request, who: Annotated[Principal, Depends(reader(office))]) -> Response:
         """Figures in Prometheus' text format; with several workers, those of one of them."""
         meter: Meter = request.app.state.meter
-        lines = [*meter.lines(), *_of_store(office, doctor)]
+        lines = [*meter.lines(), *_of_kept(office), *_of_store(office, doctor)]
         return Response("\n".join(lines) + "\n", media_type=TEXT)
 
     return router
+
+
+def _of_kept(office: Office) -> Iterator[str]:
+    yield from head("patrolvision_kept_answers_total", "counter", "Made, or given once again.")
+    for kind, count in (("made", office.kept.made), ("again", office.kept.again)):
+        yield f"patrolvision_kept_answers_total{labels(kind=kind, worker=os.getpid())} {count}"
 
 
 def _of_store(office: Office, doctor: Doctor) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """GET /tickets and /tickets/{id}: what the desk works on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import PurePosixPath
 from typing import Annotated, Any
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from patrolvision.api import answers, queries, schemas, shapes
-from patrolvision.api.kept import Kept
+from patrolvision.api.kept import Answer
 from patrolvision.api.problems import Problem
 from patrolvision.api.security import Office, Principal, check_area, reader
 from patrolvision.store.engine import reading
@@ -24,6 +24,7 @@ from patrolvision.store.ticket_pages import Sort, page
 from patrolvision.tickets.automatic import proposal
 from patrolvision.types import GridCodes, TicketEvent
 
+OVERDUE_S = 1.0
 Flag = Annotated[bool | None, Query()]
 
 
@@ -31,7 +32,7 @@ def asked_tickets(office: Office) -> Any:
     """A dependency: the filter of a call's parameters, narrowed to the caller's areas."""
     who_reads = reader(office)
 
-    def dependency(
+    async def dependency(
         who: Annotated[Principal, Depends(who_reads)],
         bbox: queries.Box = None,
         polygon: queries.Shape = None,
@@ -73,6 +74,16 @@ def asked_tickets(office: Office) -> Any:
     return dependency
 
 
+def asked_of(request: Request, wanted: TicketFilter) -> Hashable:
+    """All that an answer depends on beside the store: the question, and what one may see."""
+    return request.url.path, request.url.query, wanted.areas
+
+
+def holds_s(wanted: TicketFilter) -> float:
+    """How long an answer to a filter holds while nothing changes: what is overdue, a second."""
+    return float("inf") if wanted.due_before is None else OVERDUE_S
+
+
 def shown(found: TicketRows) -> shapes.Json:
     """A ticket as lists show it."""
     return shapes.ticket(found.ticket, found.events, found.incident)
@@ -81,11 +92,14 @@ def shown(found: TicketRows) -> shapes.Json:
 def router(office: Office) -> APIRouter:
     """Lists and single tickets over the office's store."""
     engine = office.store.engine
-    kept = Kept()
     router = APIRouter(prefix="/api/v1", tags=["tickets"])
 
-    @router.get("/tickets", responses=answers.listed(schemas.Ticket, "tickets, in order"))
-    def tickets(
+    @router.get(
+        "/tickets",
+        responses=answers.listed(schemas.Ticket, "tickets, in order") | answers.UNCHANGED,
+        openapi_extra=answers.IF_NONE_MATCH,
+    )
+    async def tickets(
         request: Request,
         wanted: Annotated[TicketFilter, Depends(asked_tickets(office))],
         sort: Sort = "newest",
@@ -95,15 +109,16 @@ def router(office: Office) -> APIRouter:
     ) -> Response:
         """Tickets with their histories, a page at a time, in one of four orders."""
         after = queries.ticket_place(cursor, sort)
-        with reading(engine) as connection:
 
-            def built() -> Response:
+        def built() -> Answer:
+            with reading(engine) as connection:
                 found = page(connection, wanted, sort, limit, after)
                 rows = ticket_rows(connection, found.ids)
-                following = queries.next_cursor(sort, found.next)
-                return answers.page(request, [shown(one) for one in rows], form, following)
+            following = queries.next_cursor(sort, found.next)
+            told = [shown(one) for one in rows]
+            return answers.paged(request, told, form, following, holds_s(wanted))
 
-            return kept.answer(connection, (request.url.query, wanted.areas), built)
+        return await office.kept.answer(request, asked_of(request, wanted), built)
 
     @router.get(
         "/tickets/{ticket_id}",

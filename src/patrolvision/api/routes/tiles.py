@@ -4,17 +4,17 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 import shapely
-from fastapi import APIRouter, BackgroundTasks, Depends, Path, Request
+from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import Response
 
-from patrolvision.api import mvt
-from patrolvision.api.kept import Kept
+from patrolvision.api import answers, mvt
+from patrolvision.api.kept import Answer
 from patrolvision.api.layers import StoredLayers
 from patrolvision.api.problems import Problem
 from patrolvision.api.routes.clusters import Folding, properties
-from patrolvision.api.routes.tickets import asked_tickets
+from patrolvision.api.routes.tickets import asked_of, asked_tickets, holds_s
 from patrolvision.api.security import Office, Principal, reader
-from patrolvision.store import pyramid, quads
+from patrolvision.store import quads
 from patrolvision.store.engine import reading
 from patrolvision.store.map_reads import FINER, looks_in, shown
 from patrolvision.store.quads import Tile
@@ -48,16 +48,20 @@ def _sent(content: bytes, max_age_s: int) -> Response:
 def router(office: Office) -> APIRouter:
     """Vector tiles over the office's store."""
     engine, folding = office.store.engine, Folding(office.store.engine)
-    layers, reads, kept = StoredLayers(office), Depends(reader(office)), Kept()
+    layers, reads = StoredLayers(office), Depends(reader(office))
     router = APIRouter(prefix="/api/v1/tiles", tags=["map"])
 
-    @router.get("/tickets/{z}/{x}/{y}.mvt", response_class=Response, responses=BINARY)
-    def ticket_tile(
+    @router.get(
+        "/tickets/{z}/{x}/{y}.mvt",
+        response_class=Response,
+        responses=BINARY | answers.UNCHANGED,
+        openapi_extra=answers.IF_NONE_MATCH,
+    )
+    async def ticket_tile(
         request: Request,
         z: Zoom,
         x: Index,
         y: Index,
-        tasks: BackgroundTasks,
         wanted: Annotated[TicketFilter, Depends(asked_tickets(office))],
     ) -> Response:
         """Layer tickets: points with count, and ticket_id, state … where it is one alone.
@@ -66,18 +70,19 @@ def router(office: Office) -> APIRouter:
         """
         tile = _tile(z, x, y)
         within = replace(wanted, box=quads.bounds_of(tile))
-        with reading(engine) as connection:
 
-            def built() -> Response:
+        def built() -> Answer:
+            with reading(engine) as connection:
                 found = shown(connection, [quads.quads_in(tile)], z + FINER, within)
-                folding.later(tasks, pyramid.waiting(connection))
-                points = properties(found)
-                places = [(lat, lon) for lat, lon, _ in points]
-                said = [properties for *_, properties in points]
-                return _sent(mvt.layer("tickets", mvt.points(tile, places, said)), 2)
+                folding.look(connection)
+            points = properties(found)
+            places = [(lat, lon) for lat, lon, _ in points]
+            said = [properties for *_, properties in points]
+            content = mvt.layer("tickets", mvt.points(tile, places, said))
+            return Answer(content, mvt.MEDIA_TYPE, holds_s=holds_s(wanted))
 
-            answer = kept.answer(connection, (tile, request.url.query, wanted.areas), built)
-        answer.background = tasks
+        answer = await office.kept.answer(request, asked_of(request, wanted), built)
+        answer.background = folding.due()
         return answer
 
     @router.get("/coverage/{z}/{x}/{y}.mvt", response_class=Response, responses=BINARY)
