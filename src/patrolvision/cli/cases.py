@@ -10,7 +10,7 @@ from patrolvision.cli.doors import door
 
 
 def add_cases(commands: Any) -> None:
-    """fuse, observations, incidents, tickets, simulate, bench."""
+    """fuse, observations, incidents, tickets, coverage, simulate, bench."""
     fuse = commands.add_parser("fuse", help="observations in, incidents and tickets out")
     fuse.add_argument("observations", type=Path)
     fuse.add_argument("--coverage", type=Path)
@@ -30,6 +30,15 @@ def add_cases(commands: Any) -> None:
         listing.set_defaults(door=_listing, what=what, words=[])
         if what == "incidents":
             _add_hand(listing)
+
+    coverage = commands.add_parser("coverage", help="what was looked at when, by road or cell")
+    coverage.add_argument("--db", required=True, metavar="URL")
+    coverage.add_argument("--grids", type=Path, help="default: those of the store")
+    layers = ("segment", "unit", "responsible")
+    coverage.add_argument("--layer", choices=layers, default="segment")
+    coverage.add_argument("--at", metavar="TIME", help="as of then, with an offset (default: now)")
+    coverage.add_argument("--format", choices=("table", "json", "geojson", "csv"), default="table")
+    coverage.set_defaults(door=door("looked"))
 
     simulate = commands.add_parser("simulate", help="a city of observations whose truth is known")
     simulate.add_argument("out", type=Path)

@@ -24,6 +24,7 @@ SHAPES = {
     "segment": ("LineString", "MultiLineString"),
 }
 SEGMENT_REACH_M = 50.0
+Ring = Sequence[tuple[float, float]]
 METRES_PER_DEGREE = 111_320.0  # of longitude at the equator; of latitude 0.3 to 0.7 % too many
 
 
@@ -31,9 +32,7 @@ class GridIndex:
     """Cells and segments, ready to be asked; made by from_file."""
 
     def __init__(self, layers: Mapping[str, Sequence[tuple[str, Any]]]) -> None:
-        self._unit = _Layer(layers.get("unit", ()))
-        self._responsible = _Layer(layers.get("responsible", ()))
-        self._segment = _Layer(layers.get("segment", ()))
+        self._layers = {name: _Layer(layers.get(name, ())) for name in SHAPES}
 
     @staticmethod
     def from_file(path: Path | str) -> GridIndex:
@@ -56,10 +55,18 @@ class GridIndex:
     def codes_at(self, lat_deg: float, lon_deg: float) -> GridCodes:
         """The codes of the cells that cover a place and of the segment within 50 m of it."""
         return GridCodes(
-            unit_grid=self._unit.covering(lat_deg, lon_deg),
-            responsible_grid=self._responsible.covering(lat_deg, lon_deg),
-            segment=self._segment.nearest(lat_deg, lon_deg, SEGMENT_REACH_M),
+            unit_grid=self._layers["unit"].covering(lat_deg, lon_deg),
+            responsible_grid=self._layers["responsible"].covering(lat_deg, lon_deg),
+            segment=self._layers["segment"].nearest(lat_deg, lon_deg, SEGMENT_REACH_M),
         )
+
+    def areas(self, layer: str) -> dict[str, dict[str, Any]]:
+        """The GeoJSON geometry of each code of a layer: unit, responsible or segment."""
+        return self._layers[layer].geometries()
+
+    def met_by(self, layer: str, rings: Sequence[Ring]) -> list[tuple[int, str]]:
+        """Which rings of (lat_deg, lon_deg) meet which areas of a layer: position and code."""
+        return self._layers[layer].met_by(rings)
 
 
 class _Layer:
@@ -70,6 +77,22 @@ class _Layer:
         self._shapes = np.array([shape for _, shape in cells], dtype=object)
         shapely.prepare(self._shapes)
         self._tree = shapely.STRtree(self._shapes)
+
+    def geometries(self) -> dict[str, dict[str, Any]]:
+        """GeoJSON by code; of two shapes of one code the first."""
+        texts = shapely.to_geojson(self._shapes)
+        pairs = zip(self._codes, texts, strict=True)
+        return {code: json.loads(text) for code, text in reversed(list(pairs))}
+
+    def met_by(self, rings: Sequence[Ring]) -> list[tuple[int, str]]:
+        """Position of the ring and code of the shape for all that meet, by position and code."""
+        if not rings or not self._codes:
+            return []
+        corners = np.concatenate([np.asarray(ring, np.float64)[:, ::-1] for ring in rings])
+        of = np.repeat(np.arange(len(rings)), [len(ring) for ring in rings])
+        seen = shapely.convex_hull(shapely.multipoints(corners, indices=of))
+        ring, shape = self._tree.query(seen, predicate="intersects")
+        return sorted({(int(k), self._codes[n]) for k, n in zip(ring, shape, strict=True)})
 
     def covering(self, lat_deg: float, lon_deg: float) -> str | None:
         """Smallest code among the shapes that hold the place or touch it."""

@@ -1,17 +1,21 @@
 """GET and POST /coverage: what the patrols could have seen, which proves what is gone."""
 
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
+from pydantic import AwareDatetime, BaseModel
 
+from patrolvision import looked as by_area
 from patrolvision.api import answers, posted, queries, schemas, shapes
-from patrolvision.api.intake import MOST_CORNERS, Intake, Post
+from patrolvision.api.intake import MOST_CORNERS, Intake, Layers, Post
 from patrolvision.api.row_lists import AskedPage
 from patrolvision.api.security import Office, Principal, reader, requires_scope
 from patrolvision.store.pages import RowFilter
 from patrolvision.store.schema import looks as table
-from patrolvision.types import DETECTOR_CLASSES
+from patrolvision.tickets.grids import GridIndex
+from patrolvision.types import DETECTOR_CLASSES, GridCodes
 
 SCOPE = "observations:write"
 TEXT = {"type": "string", "minLength": 1, "maxLength": 200}
@@ -33,6 +37,28 @@ BODY = posted.schema_of(
 )  # fmt: skip
 
 
+Layer = Literal["segment", "unit", "responsible"]
+
+
+class AreaLooked(BaseModel):
+    """When a cell or segment was last looked at (null: not within a year), how often, how far."""
+
+    code: str
+    last_looked_at: datetime | None
+    passes_7d: int
+    passes_30d: int
+    km_7d: float
+    km_30d: float
+
+
+def _is_his(who: Principal, layer: Layer, code: str) -> bool:
+    """Whether somebody may see an area; of segments it is not known in whose areas they lie."""
+    if not who.areas:
+        return True
+    unit, responsible = layer == "unit", layer == "responsible"
+    return who.covers(GridCodes(code if unit else None, code if responsible else None))
+
+
 def look_filter(
     bbox: queries.Box = None,
     since: queries.Since = None,
@@ -46,7 +72,7 @@ def look_filter(
 
 def router(office: Office) -> APIRouter:
     """Looks over the office's store."""
-    engine, intake = office.store.engine, Intake(office)
+    engine, intake, layers = office.store.engine, Intake(office), Layers(office)
     router = APIRouter(prefix="/api/v1", tags=["coverage"])
 
     @router.get("/coverage", responses=answers.listed(schemas.Look, "looks"))
@@ -57,6 +83,23 @@ def router(office: Office) -> APIRouter:
     ) -> Response:
         """What passes could have seen, by when they looked."""
         return page.answer(engine, table, wanted, shapes.look)
+
+    @router.get("/coverage/{layer}", responses=answers.listed(AreaLooked, "areas"))
+    def by_layer(
+        who: Annotated[Principal, Depends(reader(office))],
+        layer: Layer,
+        at: Annotated[AwareDatetime | None, Query(description="as of then; default: now")] = None,
+        form: queries.Form = "json",
+    ) -> Response:
+        """When each segment or cell of the office's map was last looked at, how often, how far."""
+        _, grids = layers.now()
+        grids = grids or GridIndex({})
+        found = by_area.areas_looked(office.store, grids, layer, at or office.clock())
+        found = [area for area in found if _is_his(who, layer, area.code)]
+        if form == "geojson":
+            content = by_area.features(found, grids, layer)
+            return answers.body(content, media_type=answers.GEOJSON)
+        return answers.body([by_area.record(area) for area in found])
 
     @router.post(
         "/coverage",

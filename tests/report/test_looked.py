@@ -1,0 +1,124 @@
+"""What was looked at when, by segment and cell."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from helpers.command_line import in_process
+from helpers.office_days import FIRST_DAY, HOUR, LAT, LON, METRE, patrol, save
+from patrolvision.api.app import create_app
+from patrolvision.config import OfficeSettings
+from patrolvision.report.looked import passes
+from patrolvision.store import SqlStore, open_store
+from patrolvision.store.areas import save_area
+
+DAY = timedelta(days=1)
+AT = FIRST_DAY + 20 * DAY
+
+
+def road(code: str, east_m: float) -> dict[str, Any]:
+    """A road of 600 m to the north; the patrols drive the one at 0 m."""
+    line = [[LON + east_m * METRE, LAT + north * METRE] for north in (0.0, 600.0)]
+    return {
+        "type": "Feature",
+        "properties": {"layer": "segment", "code": code},
+        "geometry": {"type": "LineString", "coordinates": line},
+    }
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """Three passes on the driven road, one of them a fortnight old; none on the other."""
+    address = f"sqlite:///{tmp_path / 'p.db'}"
+    store = open_store(address)
+    for mission, days in (("m0", 5.0), ("m1", 18.0), ("m2", 19.0)):
+        save(store, [], [], [], patrol(mission, FIRST_DAY + days * DAY, looks=21))
+    grids = {"type": "FeatureCollection", "features": [road("driven", 0.0), road("idle", 500.0)]}
+    save_area(store.engine, "grids", json.dumps(grids), "x", FIRST_DAY)
+    store.close()
+    return address
+
+
+def expected(last: datetime) -> list[dict[str, Any]]:
+    return [
+        {"code": "driven", "last_looked_at": last.isoformat(), "passes_7d": 2, "passes_30d": 3,
+         "km_7d": 1.2, "km_30d": 1.8},
+        {"code": "idle", "last_looked_at": None, "passes_7d": 0, "passes_30d": 0, "km_7d": 0.0,
+         "km_30d": 0.0},
+    ]  # fmt: skip
+
+
+def last_look() -> datetime:
+    return max(look.end for look in patrol("m2", FIRST_DAY + 19 * DAY, looks=21))
+
+
+def test_the_command_tells_what_was_driven_and_what_nobody_looked_at(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = in_process(capsys, "coverage", "--db", url, "--at", AT.isoformat(), "--format", "json")
+    rows = [json.loads(line) for line in done.out.splitlines()]
+    assert [
+        {**r, "km_7d": round(r["km_7d"], 2), "km_30d": round(r["km_30d"], 2)} for r in rows
+    ] == (expected(last_look()))
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "geojson"])
+def test_every_format_holds_both_segments(
+    form: str, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = in_process(capsys, "coverage", "--db", url, "--at", AT.isoformat(), "--format", form)
+    assert done.rc == 0
+    assert "driven" in done.out
+    assert "idle" in done.out
+    if form == "geojson":
+        kinds = [f["geometry"]["type"] for f in json.loads(done.out)["features"]]
+        assert kinds == ["LineString", "LineString"]
+
+
+@pytest.mark.parametrize("at", ["yesterday", "2026-05-04T08:00:00"])
+def test_an_instant_without_an_offset_is_refused_in_a_sentence(
+    at: str, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = in_process(capsys, "coverage", "--db", url, "--at", at)
+    assert done.rc == 2
+    assert "--at" in done.complaints[0]
+
+
+def test_a_store_without_grids_asks_for_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = f"sqlite:///{tmp_path / 'q.db'}"
+    open_store(address).close()
+    done = in_process(capsys, "coverage", "--db", address)
+    assert done.rc == 2
+    assert "--grids" in done.complaints[0]
+
+
+def test_the_office_gets_the_same_as_json_and_as_a_layer(url: str) -> None:
+    store: SqlStore = open_store(url)
+    settings = OfficeSettings(open_reading=True, requests_per_minute=0)
+    client = TestClient(create_app(store, settings))
+    asked = {"at": AT.isoformat()}
+    rows = client.get("/api/v1/coverage/segment", params=asked).json()
+    assert [(r["code"], r["passes_7d"], r["passes_30d"]) for r in rows] == [
+        ("driven", 2, 3),
+        ("idle", 0, 0),
+    ]
+    layer = client.get("/api/v1/coverage/segment", params={**asked, "format": "geojson"}).json()
+    assert [f["properties"]["code"] for f in layer["features"]] == ["driven", "idle"]
+    assert client.get("/api/v1/coverage/unit", params=asked).json() == []
+    assert client.get("/api/v1/coverage/street", params=asked).status_code == 422
+    store.close()
+
+
+def test_looks_of_a_mission_more_than_ten_minutes_apart_are_two_passes() -> None:
+    first = patrol("m", FIRST_DAY, looks=3)
+    other = patrol("n", FIRST_DAY, looks=3)
+    later = patrol("m", FIRST_DAY + HOUR, looks=3)
+    assert passes([*later, *other, *first]) == 3
