@@ -10,17 +10,19 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from helpers.receivers import Speaking, gga, rmc
 from helpers.rtsp import RtspServer, SilentServer
 from patrolvision import batch
 from patrolvision.config import Settings, WatchFile, load_missions, load_watch
 from patrolvision.errors import ConfigError
 from patrolvision.follower import COMPANY, Company, Desk
-from patrolvision.geo.geodesy import distance_m
+from patrolvision.geo.geodesy import distance_m, local_en
 from patrolvision.live import watch
 from patrolvision.pipeline import Judged
 from patrolvision.rules.rulebook import Rulebook
@@ -61,7 +63,7 @@ def source(drive: Mission, url: str, id: str = "car") -> dict[str, Any]:
         "id": id,
         "url": url,
         "camera": drive.camera,
-        "telemetry": drive.telemetry,
+        "telemetry": None if drive.telemetry is None else str(drive.telemetry),
         "started_at": drive.started_at,
     }
 
@@ -189,6 +191,49 @@ def test_a_signal_ends_a_watch_cleanly_with_everything_settled(
         assert db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
     db.close()
     assert stored == told["observations"]
+
+
+def test_a_receiver_on_the_network_gives_the_pictures_their_places(
+    drive: Mission, server: RtspServer, tmp_path: Path
+) -> None:
+    stop, said, told = threading.Event(), list[str](), list[dict[str, Any]]()
+    began = datetime.now(UTC)
+
+    def driving(call: int) -> Iterator[str]:
+        """A car that drives north at 8 m/s, now, told five times a second."""
+        while not stop.wait(0.2):
+            now = datetime.now(UTC)
+            lat_deg = 31.2 + 8.0 * (now - began).total_seconds() / 110_870.0
+            yield from (gga(now, lat_deg, 121.4), rmc(now, lat_deg, 121.4, 8.0, 0.0))
+
+    receiver = Speaking(driving)
+    entry = source(drive, server.url(Path(drive.media).name))
+    entry |= {"telemetry": f"nmea+tcp://127.0.0.1:{receiver.port}", "started_at": None}
+    bare = settings(drive, tmp_path).model_copy(update={"zones": None, "grids": None})
+    file = WatchFile.model_validate(
+        {"settings": bare, "source": [entry], "reconnect_min_s": 60.0, "reconnect_max_s": 60.0,
+         "report_every_s": 0.5}
+    )  # fmt: skip
+    thread = threading.Thread(target=lambda: told.append(watch(file, stop=stop, say=said.append)))
+    thread.start()
+    wait_for(lambda: any("not connected" in line for line in said), 90, "the end of the clip")
+    ended = datetime.now(UTC)
+    stop.set()
+    thread.join(10.0)
+    receiver.close()
+
+    frames = told[0]["streams"][0]["frames"]
+    assert frames["read"] == frames["analysed"] + sum(frames["skipped"].values())
+    assert frames["analysed"] > 0 and frames["without_pose"] <= 0.25 * frames["analysed"], frames
+    store = open_store(f"sqlite:///{tmp_path / 'patrol.db'}", create=False)
+    found = list(store.observations())
+    store.close()
+    assert found
+    for one in found:
+        assert began < one.first_seen <= one.last_seen < ended
+        driven_m = 8.0 * (one.first_seen - began).total_seconds()
+        east, north = local_en(31.2, 121.4, one.place.lat_deg, one.place.lon_deg)
+        assert -40.0 < float(north) - driven_m < 80.0 and abs(float(east)) < 60.0
 
 
 def test_what_comes_later_changes_the_verdict_on_what_came_before() -> None:

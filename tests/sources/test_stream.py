@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,10 +16,12 @@ import av
 import numpy as np
 import pytest
 
+from helpers.receivers import Speaking, rmc
 from helpers.rtsp import RtspServer, SilentServer, free_port
 from patrolvision.errors import MediaError
 from patrolvision.sources.live_fixes import LiveFixes
-from patrolvision.sources.stream import open_stream, without_secrets
+from patrolvision.sources.receivers import Receiver
+from patrolvision.sources.stream import MOST_WAIT_S, open_stream, without_secrets
 from patrolvision.types import Pose
 
 from .making import START, car, make_video, uas_fix
@@ -202,3 +205,43 @@ def test_metadata_inside_a_stream_gives_its_pictures_their_poses(tmp_path: Path)
         at_s = (frame.captured_at - frames[0].captured_at).total_seconds()
         assert frame.pose is not None
         assert frame.pose.lat_deg == pytest.approx(48.0 + 5e-5 * frame.index / 10, abs=2e-7), at_s
+
+
+def test_a_receiver_that_talks_beside_a_stream_gives_its_pictures_their_poses(
+    server: RtspServer,
+) -> None:
+    began, stop = datetime.now(UTC), threading.Event()
+
+    def north_m(at: datetime) -> float:
+        """How far a car has driven that turns the speed up and down, as on a road."""
+        gone_s = (at - began).total_seconds()
+        return 10.0 * gone_s - 4.0 * math.cos(gone_s)
+
+    def driving(call: int) -> Iterator[str]:
+        while not stop.wait(0.25):
+            now = datetime.now(UTC)
+            lat_deg = 31.2 + north_m(now) / 110_870.0
+            yield rmc(now, lat_deg, 121.4, 10.0 + 4.0 * math.sin((now - began).total_seconds()), 0)
+
+    receiver = Speaking(driving)
+    live = LiveFixes("gps", car())
+    Receiver(f"nmea+tcp://127.0.0.1:{receiver.port}", live, stop).start()
+    time.sleep(1.5)
+    source = open_stream(
+        server.url("camera.mp4"), stream_id="s", pose_at=live.pose_at, live=live, clock=live.now
+    )
+    frames, came = [], []
+    for frame in source.frames():
+        frames.append(frame)
+        came.append(datetime.now(UTC))
+    source.close()
+    stop.set()
+    receiver.close()
+    late_s = [(now - f.captured_at).total_seconds() for now, f in zip(came, frames, strict=True)]
+    assert max(late_s) < MOST_WAIT_S + 1.0 and min(late_s) >= 0.0
+    placed = [f for f in frames if f.pose is not None]
+    assert len(placed) >= 0.8 * len(frames), source.counts()
+    for frame in placed:
+        assert frame.pose is not None
+        off_m = (frame.pose.lat_deg - 31.2) * 110_870.0 - north_m(frame.captured_at)
+        assert abs(off_m) < 0.3  # a receiver's second cut into quarters
