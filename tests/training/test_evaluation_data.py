@@ -100,7 +100,15 @@ def test_labels_stand_beside_the_last_folder_named_images() -> None:
         ("- 1\n- 2\n", "expected keys"),
         ("val: images\n", "names must be a list"),
         ("val: images\nnames: {1: car}\n", "names must be"),
-        ("val: images\nnames: [sofa]\n", "class 'sofa' is none of the model's .* sofa: background"),
+        (
+            "val: images\nnames: [sofa, car, cat]\n",
+            r"class 'sofa', 'cat' is none of the model's .* class_map: {sofa: back.*, cat: back",
+        ),
+        (
+            "val: images\nnames: [bag, sofa]\nclass_map: {bag: litter}\n",
+            r"'sofa' is none .* write class_map: {bag: litter, sofa: background} with",
+        ),
+        ("val: images\nnames: [bag]\nclass_map: {bag: lit}\n", r"class 'lit' .* {bag: background}"),
         ("train: images\nnames: [car]\n", "has no part 'val'"),
         ("val: elsewhere\nnames: [car]\n", "no folder or list"),
         ("val: empty\nnames: [car]\n", "the part 'val' is empty"),
@@ -116,6 +124,16 @@ def test_a_file_that_cannot_be_used_is_refused_by_name(
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match=sentence):
         read_data(path, "val", CLASSES)
+
+
+def test_the_line_to_write_is_toml_in_a_toml_file(tmp_path: Path) -> None:
+    path = made(tmp_path).with_suffix(".toml")
+    path.write_text('val = "images"\nnames = ["big sofa"]\n')
+    with pytest.raises(ConfigError) as told:
+        read_data(path, "val", CLASSES)
+    line = str(told.value).split("write ")[1].split(" with")[0]
+    path.write_text(f'val = "images"\nnames = ["big sofa"]\n{line}\n')
+    assert read_data(path, "val", CLASSES).class_map == {"big sofa": "background"}
 
 
 @pytest.mark.parametrize(

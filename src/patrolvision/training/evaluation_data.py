@@ -11,6 +11,7 @@ say all this.
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -219,14 +220,27 @@ def _class_map(
     path: Path, value: Any, names: Sequence[str], classes: Sequence[str]
 ) -> dict[str, str]:
     given = {str(a): str(b) for a, b in _table(path, "class_map", value).items()}
-    for name in names:
-        ours = given.get(name, name)
-        if ours not in (*classes, BACKGROUND, IGNORE):
-            raise ConfigError(
-                f"{path}: class {ours!r} is none of the model's ({', '.join(classes)}): "
-                f"say in class_map what it is, e.g. {name}: {BACKGROUND}"
-            )
+    known = (*classes, BACKGROUND, IGNORE)
+    foreign = {name: given.get(name, name) for name in names if given.get(name, name) not in known}
+    if foreign:
+        whole = {name: given.get(name, name) for name in (*given, *names) if name not in foreign}
+        whole = {name: ours for name, ours in whole.items() if name != ours}
+        line = _line_of_map({**whole, **dict.fromkeys(foreign, BACKGROUND)}, path)
+        told = ", ".join(repr(ours) for ours in foreign.values())
+        raise ConfigError(
+            f"{path}: class {told} is none of the model's ({', '.join(classes)}): "
+            f"write {line} with what each is to the model, one of its classes, {BACKGROUND} "
+            f"(must not be found) or {IGNORE} (counts neither way)"
+        )
     return given
+
+
+def _line_of_map(class_map: Mapping[str, str], path: Path) -> str:
+    """The line that would say so in this file, as YAML or TOML."""
+    if path.suffix.lower() == ".toml":
+        inner = ", ".join(f"{json.dumps(a)} = {json.dumps(b)}" for a, b in class_map.items())
+        return f"class_map = {{ {inner} }}"
+    return "class_map: {" + ", ".join(f"{a}: {b}" for a, b in class_map.items()) + "}"
 
 
 def _files(path: Path, root: Path, part: str, value: Any) -> tuple[Path, ...]:
