@@ -210,7 +210,7 @@ def settle(
     rest = transaction.findings_of([o for incident in bereft for o in incident.observation_ids])
     rejudge = None if rules is None else rules.rejudged
     settings = settings or FusionSettings()
-    unlooked = findings_under(stale, transaction, settings) if stale else []
+    unlooked = findings_under(stale, transaction) if stale else []
     said = {finding.id: finding for finding in [*unlooked, *rest, *findings]}
     changed = absorb(list(said.values()), transaction, settings, looks, rejudge)
     changed = _inherited(changed, [i for i in bereft if i.id not in {c.id for c in changed}])

@@ -5,7 +5,7 @@ Each is kept honest by one contract suite in tests/contracts that every implemen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -146,6 +146,14 @@ class StoreTransaction(Protocol):
 
     def incidents_with(self, observation_ids: Sequence[str]) -> list[Incident]:
         """Stored incidents that hold any of these observations."""
+
+    def memberships(
+        self, observation_ids: Sequence[str]
+    ) -> Mapping[tuple[str, str], frozenset[str]]:
+        """(category, incident id) -> all observations of the incidents that hold any of these."""
+
+    def hold(self, districts: Collection[int]) -> None:
+        """Make sure that nobody else writes in these districts until the transaction ends."""
 
     def hand_decisions(self) -> list[HandDecision]:
         """What persons decided about which observations are one thing, and did not take back."""

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from patrolvision.incidents.alignment import things_of
+from patrolvision.incidents.districts import Problem, problems_of
 from patrolvision.incidents.hand import obeyed
 from patrolvision.incidents.identity import with_lasting_ids
 from patrolvision.incidents.neighbourhood import (
+    Memberships,
     Neighbourhood,
-    connected_findings,
     findings_under,
     looks_over,
 )
 from patrolvision.incidents.places import aligned_places, place_of, sightings_of
 from patrolvision.incidents.settings import FusionSettings
 from patrolvision.incidents.stays import Rejudge, Thing, chains_of
-from patrolvision.types import HAZARDS, Category, Finding, HandDecision, Incident, Look
+from patrolvision.types import (
+    HAZARDS,
+    Category,
+    Finding,
+    GeoPoint,
+    HandDecision,
+    Incident,
+    Look,
+)
 
 
 def absorb(
@@ -42,62 +52,138 @@ def absorb(
     """
     settings = settings or FusionSettings()
     seeds = {f.id: f for f in findings}
-    for finding in _touched(seeds, looks, near, settings):
+    for finding in _touched(seeds, looks, near):
         seeds.setdefault(finding.id, finding)
     if not seeds:
         return []
     decisions = near.hand_decisions()
-    parts = connected_findings(list(seeds.values()), near, settings, decisions)
-    things = [thing for part in parts for thing in _things(part, settings, rejudge, decisions)]
+    groups, held_before = _solved(seeds, near, settings, rejudge, decisions)
+    things = [group.thing(settings) for group in groups]
     over = looks_over([(t.place.lat_deg, t.place.lon_deg) for t in things], looks, near)
-    observation_ids = sorted({f.observation.id for thing in things for f in thing.findings})
-    held = near.incidents_with(observation_ids)
+    held = near.incidents_with(sorted({o for group in groups for o in group.observation_ids}))
+    taken = {incident_id for _, incident_id in held_before}
     changed: list[Incident] = []
     for category in dict.fromkeys((*HAZARDS, *(thing.category for thing in things))):
         chosen = [thing for thing in things if thing.category == category]
         if chosen:
             chains = chains_of(category, chosen, over, settings, rejudge, decisions)
-            changed += with_lasting_ids(chains, [i for i in held if i.category == category])
+            of_it = [i for i in held if i.category == category]
+            changed += with_lasting_ids(chains, of_it, taken)
     return sorted(changed, key=lambda incident: (incident.first_seen, incident.id))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Group:
+    """The findings of one thing by time; aligned is its place for those who judge, if known."""
+
+    findings: tuple[Finding, ...]
+    aligned: GeoPoint | None
+
+    @property
+    def category(self) -> Category:
+        return self.findings[0].category
+
+    @property
+    def observation_ids(self) -> frozenset[str]:
+        return frozenset(f.observation.id for f in self.findings)
+
+    def thing(self, settings: FusionSettings) -> Thing:
+        seen = {f.observation.id: f.observation for f in self.findings}
+        place = place_of(list(seen.values()), settings.alignment)
+        return Thing(self.findings, place, self.aligned or place)
+
+
 def _touched(
-    seeds: dict[str, Finding],
-    looks: Sequence[Look],
-    near: Neighbourhood,
-    settings: FusionSettings,
+    seeds: Mapping[str, Finding], looks: Sequence[Look], near: Neighbourhood
 ) -> list[Finding]:
     """Stored findings under the looks, and those that shared an incident with a seed before."""
-    found = findings_under(looks, near, settings, seeds) if looks else []
-    own = {f.observation.id for f in seeds.values()}
-    held = near.incidents_with(sorted(own))
-    others = {o for incident in held for o in incident.observation_ids} - own
-    members = {(incident.category, o) for incident in held for o in incident.observation_ids}
-    about = near.findings_of(sorted(others)) if others else []
-    return [*found, *(f for f in about if (f.category, f.observation.id) in members)]
+    found = findings_under(looks, near, seeds) if looks else []
+    claims = {(f.category, f.observation.id) for f in seeds.values()}
+    return [*found, *_fellows(_held(claims, near), claims, near)]
 
 
-def _things(
-    part: Sequence[Finding],
+def _held(claims: set[tuple[str, str]], near: Neighbourhood) -> Memberships:
+    """The incidents that hold any of these (category, observation id), with all that they hold."""
+    held = near.memberships(sorted({o for _, o in claims}))
+    return {
+        (category, incident_id): observation_ids
+        for (category, incident_id), observation_ids in held.items()
+        if any((category, o) in claims for o in observation_ids)
+    }
+
+
+def _fellows(held: Memberships, claims: set[tuple[str, str]], near: Neighbourhood) -> list[Finding]:
+    """The findings that incidents hold beside these (category, observation id)."""
+    members = {(category, o) for (category, _), found in held.items() for o in found} - claims
+    about = near.findings_of(sorted({o for _, o in members})) if members else []
+    return [f for f in about if (f.category, f.observation.id) in members]
+
+
+def _solved(
+    seeds: Mapping[str, Finding],
+    near: Neighbourhood,
     settings: FusionSettings,
     rejudge: Rejudge | None,
     decisions: Sequence[HandDecision],
-) -> list[Thing]:
-    """The things in a connected part, by their earliest sight."""
-    claims: dict[tuple[str, Category], list[Finding]] = {}
-    for finding in part:
-        claims.setdefault((finding.observation.id, finding.category), []).append(finding)
-    sightings = sightings_of([c[0] for c in claims.values()], settings)
+) -> tuple[list[_Group], Memberships]:
+    """The things to be told anew, by their earliest sight, and the incidents that held theirs.
+
+    Told anew is what holds a seed, what is not held by the incidents that hold it now, and every
+    vehicle that is judged at a place that depends on its surroundings.
+    """
+    wanted = dict(seeds)
+    while True:
+        problems = problems_of(list(wanted.values()), near, settings, decisions)
+        groups = [g for p in problems for g in _groups(p, settings, rejudge, decisions)]
+        claims = {(g.category, o) for g in groups for o in g.observation_ids}
+        held = _held(claims, near)
+        strangers = [f for f in _fellows(held, claims, near) if f.id not in wanted]
+        if not strangers:
+            break
+        wanted |= {finding.id: finding for finding in strangers}
+    holder = {(key[0], o): key for key, found in held.items() for o in found}
+    chosen = [
+        group
+        for group in groups
+        if any(f.id in wanted for f in group.findings)
+        or (rejudge is not None and group.category == "illegal_parking")
+        or not _is_held(group, holder, held)
+    ]
+    chosen.sort(key=lambda g: (g.findings[0].observation.first_seen, g.findings[0].id))
+    return chosen, held
+
+
+def _is_held(
+    group: _Group, holder: Mapping[tuple[str, str], tuple[str, str]], held: Memberships
+) -> bool:
+    """Whether the incidents that hold the thing's observations hold all of them and no others."""
+    ids = group.observation_ids
+    keys = {holder.get((group.category, o)) for o in ids}
+    return None not in keys and ids == {o for key in keys if key for o in held[key]}
+
+
+def _groups(
+    problem: Problem,
+    settings: FusionSettings,
+    rejudge: Rejudge | None,
+    decisions: Sequence[HandDecision],
+) -> list[_Group]:
+    """The things of a problem's own clusters."""
+    claims: dict[tuple[str, Category], list[int]] = {}
+    for k, finding in enumerate(problem.findings):
+        claims.setdefault((finding.observation.id, finding.category), []).append(k)
+    first = np.array([members[0] for members in claims.values()])
+    sightings = sightings_of([problem.findings[k] for k in first.tolist()], settings)
     label, sightings = things_of(sightings, settings.alignment)
+    _, label = np.unique(label + (label.max() + 1) * problem.cluster[first], return_inverse=True)
     label = obeyed(label, [(c, o) for o, c in claims], sightings.xy, decisions)
     _, label = np.unique(label, return_inverse=True)
-    aligned = aligned_places(label, sightings, part[0].observation.place) if rejudge else None
+    origin = problem.findings[0].observation.place
+    aligned = aligned_places(label, sightings, origin) if rejudge else None
     groups: dict[int, list[Finding]] = {}
-    for findings, of in zip(claims.values(), label, strict=True):
-        groups.setdefault(int(of), []).extend(findings)
-    things: list[Thing] = []
-    for of, members in groups.items():
-        seen = {f.observation.id: f.observation for f in members}
-        place = place_of(list(seen.values()), settings.alignment)
-        things.append(Thing(tuple(members), place, aligned[of] if aligned else place))
-    return things
+    for members, of in zip(claims.values(), label.tolist(), strict=True):
+        if problem.is_own[members[0]]:
+            groups.setdefault(of, []).extend(problem.findings[k] for k in members)
+    return [
+        _Group(tuple(findings), aligned[of] if aligned else None) for of, findings in groups.items()
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from hashlib import sha256
 
@@ -16,9 +16,12 @@ def incident_id(category: str, observation_id: str, attempt: int = 0) -> str:
 
 
 def with_lasting_ids(
-    chains: Sequence[Sequence[Incident]], held: Sequence[Incident]
+    chains: Sequence[Sequence[Incident]], held: Sequence[Incident], taken: Collection[str] = ()
 ) -> list[Incident]:
-    """The incidents under the ids of those they continue; of the held, also those merged away."""
+    """The incidents under the ids of those they continue; of the held, also those merged away.
+
+    No other is given an id that is taken.
+    """
     fresh = [incident for chain in chains for incident in chain]
     holder = {o: k for k, incident in enumerate(fresh) for o in incident.observation_ids}
     shared: dict[tuple[int, int], int] = {}
@@ -32,7 +35,7 @@ def with_lasting_ids(
     for h, k in sorted(shared, key=lambda key: (-shared[key], key)):
         if h not in heir.values() and k not in heir:
             heir[k] = h
-    names = _names(fresh, held, heir)
+    names = _names(fresh, held, heir, taken)
     by_first_name = {incident.id: name for incident, name in zip(fresh, names, strict=True)}
     result: list[Incident] = []
     for k, (incident, name) in enumerate(zip(fresh, names, strict=True)):
@@ -53,8 +56,13 @@ def with_lasting_ids(
     return result
 
 
-def _names(fresh: Sequence[Incident], held: Sequence[Incident], heir: dict[int, int]) -> list[str]:
-    taken = {incident.id for incident in held}
+def _names(
+    fresh: Sequence[Incident],
+    held: Sequence[Incident],
+    heir: dict[int, int],
+    others: Collection[str],
+) -> list[str]:
+    taken = {*others, *(incident.id for incident in held)}
     names: list[str] = []
     for k, incident in enumerate(fresh):
         name, attempt = incident.id, 0

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 import numpy as np
 
 from patrolvision.geo.geodesy import distance_m
+from patrolvision.incidents.neighbourhood import Memberships
 from patrolvision.types import Finding, HandDecision, Incident, Look
 
 
@@ -91,6 +92,16 @@ class MemoryNeighbourhood:
         """Incidents that hold any of these observations."""
         ids = {self._holder[o] for o in observation_ids if o in self._holder}
         return [self.incidents[id] for id in sorted(ids)]
+
+    def memberships(self, observation_ids: Sequence[str]) -> Memberships:
+        """The incidents that hold any of these observations, each with all that it holds."""
+        return {
+            (incident.category, incident.id): frozenset(incident.observation_ids)
+            for incident in self.incidents_with(observation_ids)
+        }
+
+    def hold(self, districts: Collection[int]) -> None:
+        """Nobody else writes here."""
 
     def looks_around(self, places: Sequence[tuple[float, float]], radius_m: float) -> list[Look]:
         """Looks whose bounding box comes within the radius of any of the places."""

@@ -73,6 +73,18 @@ def incidents_holding(connection: Connection, observation_ids: Sequence[str]) ->
     return sorted(map(_incident, found.values()), key=lambda i: (i.first_seen, i.id))
 
 
+def memberships(
+    connection: Connection, observation_ids: Sequence[str]
+) -> dict[tuple[str, str], frozenset[str]]:
+    """(category, incident id) -> all observations of the incidents that hold any of these."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for some in chunks(observation_ids):
+        rows_of_some = straight.fetched(connection, _members_beside(len(some)), some)
+        for category, incident_id, observation_id in rows_of_some:
+            found.setdefault((category, incident_id), set()).add(observation_id)
+    return {key: frozenset(ids) for key, ids in found.items()}
+
+
 def incidents_around(
     connection: Connection, places: Sequence[Place], radius_m: float
 ) -> list[Incident]:
@@ -161,6 +173,14 @@ def _incidents_holding(count: int) -> Select[Any]:
     table, members = schema.incidents, schema.incident_observations
     ids = select(members.c.incident_id).where(one_of(members.c.observation_id, count))
     return select(*map(_raw, table.c)).where(table.c.id.in_(ids))
+
+
+@lru_cache(maxsize=16)
+def _members_beside(count: int) -> Select[Any]:
+    table = schema.incident_observations
+    ids = select(table.c.incident_id).where(one_of(table.c.observation_id, count))
+    columns = (table.c.category, table.c.incident_id, table.c.observation_id)
+    return select(*columns).where(table.c.incident_id.in_(ids))
 
 
 @lru_cache(maxsize=256)

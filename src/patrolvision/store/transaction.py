@@ -154,6 +154,13 @@ class SqlTransaction:
         """Stored incidents that hold any of these observations, by first_seen and id."""
         return sightings.incidents_holding(self._connection, observation_ids)
 
+    def memberships(self, observation_ids: Sequence[str]) -> dict[tuple[str, str], frozenset[str]]:
+        """(category, incident id) -> all observations of the incidents that hold any of these."""
+        return sightings.memberships(self._connection, observation_ids)
+
+    def hold(self, districts: Collection[int]) -> None:
+        """Make sure that nobody else writes in these districts until the transaction ends."""
+
     def hand_decisions(self) -> list[HandDecision]:
         """What persons decided about which observations are one thing, and did not take back."""
         return [d for d in hand_tables.read(self._connection) if d.undone_at is None]
