@@ -15,6 +15,7 @@ from patrolvision.api import queries, shapes
 from patrolvision.api.layers import Layer, StoredLayers
 from patrolvision.api.problems import Problem
 from patrolvision.api.security import Office, Principal
+from patrolvision.api.territory import Territory
 from patrolvision.store import schema
 from patrolvision.store.engine import reading
 from patrolvision.store.office_reads import ticket_rows
@@ -100,7 +101,7 @@ class Features:
 
     def __init__(self, office: Office) -> None:
         self._engine = office.store.engine
-        self._stored = StoredLayers(office)
+        self._stored, self._territory = StoredLayers(office), Territory(office)
 
     def items(
         self, name: str, wanted: Asked, who: Principal
@@ -125,19 +126,19 @@ class Features:
             else:
                 table, shown = ROWS[name]
                 row = row_of(connection, table, identity)
-                found = [] if row is None else [shown(row)]
+                found = [] if row is None or not self._territory.shows(who, row) else [shown(row)]
         return dict(records.features(found)["features"][0]) if found else None
 
     def _layer(self, name: str) -> Layer:
         return self._stored.zones() if name == "zones" else self._stored.grid(GRIDS[name])
 
-    @staticmethod
     def _rows(
-        connection: Connection, name: str, wanted: Asked, who: Principal
+        self, connection: Connection, name: str, wanted: Asked, who: Principal
     ) -> tuple[list[dict[str, Any]], str | None]:
         table, shown = ROWS[name]
         unequal = UNSHOWN if name == "incidents" else {}
         where = RowFilter(wanted.box, wanted.span.since, _after(wanted.span.until), {}, unequal)
+        where = self._territory.narrowed(who, where)
         after = queries.row_place(wanted.cursor, name)
         found, place = page_of(connection, table, where, limit=wanted.limit, after=after)
         return [shown(row) for row in found], queries.next_cursor(name, place)

@@ -58,10 +58,11 @@ class Desk:
         except GeoReportError as refusal:
             return refused(form, refusal)
 
-    def check_reader(self, request: Request) -> None:
-        """Refuse who may not read lists, unless they are published."""
-        if not self._office.settings.open311_public:
-            _who(self._may_read, request, request.query_params.get("api_key"))
+    def lister(self, request: Request) -> Principal | None:
+        """Who asks for a list; None: it is published, and anybody may. Refused who may not."""
+        if self._office.settings.open311_public:
+            return None
+        return _who(self._may_read, request, request.query_params.get("api_key"))
 
     def writer(self, request: Request, api_key: str | None) -> Principal:
         """Who creates a request."""
@@ -98,8 +99,9 @@ class Desk:
         page: tuple[int, int],
         form: str,
         extensions: str | None,
+        who: Principal | None,
     ) -> list[dict[str, Any]]:
-        """The requests of a span of time."""
+        """The requests of a span of time, in the areas of the one who asks."""
         categories = sorted({service.category for service in services})
         limit, offset = page
         with reading(self._office.store.engine) as connection:
@@ -107,6 +109,7 @@ class Desk:
                 connection, *span, categories=categories, states=states, limit=limit, offset=offset
             )
             reports = reports_on(connection, [ticket.id for ticket in tickets])
+        tickets = [ticket for ticket in tickets if who is None or who.covers(ticket.grid)]
         return self._shown(tickets, reports, form, extensions)
 
     def _shown(

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, or_, select
 from patrolvision.store import pyramid, quads, rows, sql
 from patrolvision.store.pages import RowFilter, page_of
 from patrolvision.store.pyramid import Cluster, Kinds
-from patrolvision.store.quads import Bounds, Range
+from patrolvision.store.quads import Range
 from patrolvision.store.schema import looks, tickets
 from patrolvision.store.ticket_filters import TicketFilter, sifting
 from patrolvision.store.ticket_pages import page
@@ -107,7 +107,7 @@ def _together(found: Sequence[rows.Stored], zoom: int) -> Shown:
     return Shown(clusters, [some[0] for some in tiles.values() if len(some) == 1])
 
 
-def looks_in(connection: Connection, box: Bounds, most: int) -> list[rows.Stored]:
-    """The newest looks that may reach into a box."""
-    found, _ = page_of(connection, looks, RowFilter(box=box), limit=most)
+def looks_in(connection: Connection, wanted: RowFilter, most: int) -> list[rows.Stored]:
+    """The newest looks that the filter lets through, such as those that may reach into a box."""
+    found, _ = page_of(connection, looks, wanted, limit=most)
     return found

@@ -5,7 +5,7 @@ As there, a box that little lies in leads by its index, and everything else is r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -29,6 +29,7 @@ from patrolvision.store.quads import Bounds
 from patrolvision.store.schema import micros_of
 from patrolvision.store.ticket_filters import hidden
 
+SIFTED = 500  # rows at a time, of which a filter in Python chooses
 NARROW = 10_000  # so many rows are sorted rather than read in order
 ORDER = {"incidents": "first_seen", "observations": "first_seen", "looks": "start_at"}
 ENDS = {"incidents": "last_seen", "observations": "last_seen", "looks": "end_at"}
@@ -39,7 +40,7 @@ class RowFilter:
     """What a list asks for: column -> the values that pass, or those that do not.
 
     since and until: what lasted until or began before these instants. A box holds places; of a
-    look, any part of the rectangle around it.
+    look, any part of the rectangle around it. holds says of a row whether it passes beside that.
     """
 
     box: Bounds | None = None
@@ -47,6 +48,7 @@ class RowFilter:
     until: datetime | None = None
     equal: Mapping[str, Sequence[str]] = field(default_factory=dict)
     unequal: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    holds: Callable[[rows.Stored], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,28 @@ def page_of(
     after: RowPlace | None = None,
 ) -> tuple[list[rows.Stored], RowPlace | None]:
     """At most `limit` rows of one of the three tables, and where the next page begins."""
+    if wanted.holds is None:
+        return _page(connection, table, wanted, newest_first, limit, after)
+    found: list[rows.Stored] = []
+    while True:
+        some, place = _page(connection, table, wanted, newest_first, SIFTED, after)
+        found += [row for row in some if wanted.holds(row)]
+        if len(found) > limit:
+            last = found[limit - 1]
+            return found[:limit], RowPlace(last["order_value"], last["id"])
+        if place is None:
+            return found, None
+        after = place
+
+
+def _page(
+    connection: Connection,
+    table: Table,
+    wanted: RowFilter,
+    newest_first: bool,
+    limit: int,
+    after: RowPlace | None,
+) -> tuple[list[rows.Stored], RowPlace | None]:
     lead = _narrow(connection, table, wanted)
     by = type_coerce(table.c[ORDER[table.name]], BigInteger)
     order: list[Any] = [by, table.c.id]

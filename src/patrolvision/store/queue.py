@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import (
@@ -16,12 +17,20 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from patrolvision.store import rows
+from patrolvision.store import rows, sql
 from patrolvision.store.office_tables import verdicts
 from patrolvision.store.schema import incidents, micros_of, ticket_events, tickets
 from patrolvision.types import Incident, Verdict
 
 FIRST = ("urgent", "high")
+
+
+def places_of(
+    connection: Connection, incident_ids: Sequence[str]
+) -> dict[str, tuple[float, float]]:
+    """incident id -> lat_deg, lon_deg."""
+    found = sql.select_in(connection, incidents, incidents.c.id, sorted(set(incident_ids)))
+    return {row["id"]: (row["lat_deg"], row["lon_deg"]) for row in found}
 
 
 def unjudged_tickets(connection: Connection, priority: str, limit: int) -> list[str]:

@@ -12,6 +12,7 @@ from patrolvision.api import answers, posted, queries, schemas, shapes
 from patrolvision.api.intake import MOST_CORNERS, Intake, Layers, Post
 from patrolvision.api.row_lists import AskedPage
 from patrolvision.api.security import Office, Principal, reader, requires_scope
+from patrolvision.api.territory import Territory
 from patrolvision.store.pages import RowFilter
 from patrolvision.store.schema import looks as table
 from patrolvision.tickets.grids import GridIndex
@@ -73,6 +74,7 @@ def look_filter(
 def router(office: Office) -> APIRouter:
     """Looks over the office's store."""
     engine, intake, layers = office.store.engine, Intake(office), Layers(office)
+    territory = Territory(office)
     router = APIRouter(prefix="/api/v1", tags=["coverage"])
 
     @router.get("/coverage", responses=answers.listed(schemas.Look, "looks"))
@@ -82,7 +84,7 @@ def router(office: Office) -> APIRouter:
         page: AskedPage,
     ) -> Response:
         """What passes could have seen, by when they looked."""
-        return page.answer(engine, table, wanted, shapes.look)
+        return page.answer(engine, table, territory.narrowed(who, wanted), shapes.look)
 
     @router.get("/coverage/{layer}", responses=answers.listed(AreaLooked, "areas"))
     def by_layer(

@@ -10,6 +10,7 @@ from patrolvision.api import answers, queries, schemas, shapes
 from patrolvision.api.problems import Problem
 from patrolvision.api.row_lists import AskedPage
 from patrolvision.api.security import Office, Principal, reader
+from patrolvision.api.territory import Territory
 from patrolvision.store.engine import reading
 from patrolvision.store.pages import RowFilter, row_of
 from patrolvision.store.schema import incidents as table
@@ -41,6 +42,7 @@ def incident_filter(
 def router(office: Office) -> APIRouter:
     """Incidents over the office's store."""
     engine, reads = office.store.engine, Depends(reader(office))
+    territory = Territory(office)
     router = APIRouter(prefix="/api/v1", tags=["incidents"])
 
     @router.get("/incidents", responses=answers.listed(schemas.Incident, "incidents, newest first"))
@@ -50,14 +52,14 @@ def router(office: Office) -> APIRouter:
         page: AskedPage,
     ) -> Response:
         """Incidents by when they were first seen, without those that are watched or dismissed."""
-        return page.answer(engine, table, wanted, shapes.incident)
+        return page.answer(engine, table, territory.narrowed(who, wanted), shapes.incident)
 
     @router.get("/incidents/{incident_id}", responses={200: {"model": schemas.Incident}})
     def incident(incident_id: queries.Id, who: Annotated[Principal, reads]) -> Response:
         """One incident with its error ellipse and all observations that are in it."""
         with reading(engine) as connection:
             found = row_of(connection, table, incident_id)
-        if found is None:
+        if found is None or not territory.shows(who, found):
             raise Problem(404, f"there is no incident {incident_id}")
         return answers.body(shapes.incident(found))
 

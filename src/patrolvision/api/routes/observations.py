@@ -9,6 +9,7 @@ from patrolvision.api import answers, posted, queries, schemas, shapes
 from patrolvision.api.intake import Intake, Post
 from patrolvision.api.row_lists import AskedPage
 from patrolvision.api.security import Office, Principal, reader, requires_scope
+from patrolvision.api.territory import Territory
 from patrolvision.store.pages import RowFilter
 from patrolvision.store.schema import observations as table
 from patrolvision.types import DETECTOR_CLASSES
@@ -55,7 +56,7 @@ def seen_filter(
 
 def router(office: Office) -> APIRouter:
     """Observations over the office's store."""
-    engine, intake = office.store.engine, Intake(office)
+    engine, intake, territory = office.store.engine, Intake(office), Territory(office)
     router = APIRouter(prefix="/api/v1", tags=["observations"])
 
     @router.get("/observations", responses=answers.listed(schemas.Observation, "observations"))
@@ -65,7 +66,7 @@ def router(office: Office) -> APIRouter:
         page: AskedPage,
     ) -> Response:
         """What single passes saw, by when it was first seen."""
-        return page.answer(engine, table, wanted, shapes.observation)
+        return page.answer(engine, table, territory.narrowed(who, wanted), shapes.observation)
 
     @router.post(
         "/observations",

@@ -111,7 +111,7 @@ def router(office: Office) -> APIRouter:
         def found() -> Any:
             if service_request_id:
                 return desk.named(service_request_id, form, extensions)
-            desk.check_reader(request)
+            who = desk.lister(request)
             return desk.listed(
                 span(start_date, end_date, office.clock()),
                 desk.chosen(service_code),
@@ -119,6 +119,7 @@ def router(office: Office) -> APIRouter:
                 paging(page, page_size),
                 form,
                 extensions,
+                who,
             )
 
         return desk.answered(form, "service_requests", jurisdiction_id, found)

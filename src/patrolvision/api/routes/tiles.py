@@ -14,9 +14,11 @@ from patrolvision.api.problems import Problem
 from patrolvision.api.routes.clusters import Folding, properties
 from patrolvision.api.routes.tickets import asked_of, asked_tickets, holds_s
 from patrolvision.api.security import Office, Principal, reader
+from patrolvision.api.territory import Territory
 from patrolvision.store import quads
 from patrolvision.store.engine import reading
 from patrolvision.store.map_reads import FINER, looks_in, shown
+from patrolvision.store.pages import RowFilter
 from patrolvision.store.quads import Tile
 from patrolvision.store.ticket_filters import TicketFilter
 
@@ -49,6 +51,7 @@ def router(office: Office) -> APIRouter:
     """Vector tiles over the office's store."""
     engine, folding = office.store.engine, Folding(office.store.engine)
     layers, reads = StoredLayers(office), Depends(reader(office))
+    territory = Territory(office)
     router = APIRouter(prefix="/api/v1/tiles", tags=["map"])
 
     @router.get(
@@ -89,10 +92,10 @@ def router(office: Office) -> APIRouter:
     def coverage_tile(z: Zoom, x: Index, y: Index, who: Annotated[Principal, reads]) -> Response:
         """Layer coverage: what was looked at, from zoom 11 on; the newest 2000 looks of a tile."""
         tile = _tile(z, x, y)
-        found = []
+        found, within = [], RowFilter(box=quads.bounds_of(tile))
         if z >= COVERAGE_FROM:
             with reading(engine) as connection:
-                found = looks_in(connection, quads.bounds_of(tile), MOST_LOOKS)
+                found = looks_in(connection, territory.narrowed(who, within), MOST_LOOKS)
         features = [
             feature
             for row in found

@@ -19,12 +19,14 @@ from patrolvision.api.problems import Problem
 from patrolvision.api.routes.moves import Short
 from patrolvision.api.routes.tickets import picture, shown
 from patrolvision.api.security import Office, Principal, reader, requires
+from patrolvision.api.territory import Territory
 from patrolvision.store.engine import reading
 from patrolvision.store.office_reads import pictures_of, ticket_rows
 from patrolvision.store.pages import RowPlace
 from patrolvision.store.queue import (
     FIRST,
     place_of,
+    places_of,
     unjudged_incidents,
     unjudged_tickets,
     verdict_page,
@@ -87,7 +89,7 @@ def router(office: Office) -> APIRouter:
     router = APIRouter(prefix="/api/v1", tags=["verdicts"])
     anybody = Depends(reader(office))
     judge = Depends(requires(office, "reviewer", "dispatcher"))
-    layers = Layers(office)
+    layers, territory = Layers(office), Territory(office)
 
     @router.get("/queue", response_model=list[Json])
     def queue(
@@ -142,10 +144,13 @@ def router(office: Office) -> APIRouter:
         after = None if place is None else (place.value or 0, place.id)
         with reading(office.store.engine) as connection:
             found = verdict_page(connection, limit, after=after, since=since, category=category)
+            about = places_of(connection, [one.incident_id for one in found] if who.areas else [])
+        his = {name for name, at in about.items() if territory.covers(who, *at)}
         more = None
         if len(found) == limit:
             more = queries.next_cursor("verdicts", RowPlace(*place_of(found[-1])))
-        return answers.page(request, [_shown(one) for one in found], "json", more)
+        shown_ones = [_shown(one) for one in found if not who.areas or one.incident_id in his]
+        return answers.page(request, shown_ones, "json", more)
 
     @router.get("/causes")
     def causes(who: Principal = anybody) -> list[ShownCause]:
