@@ -17,6 +17,7 @@ from typing import Any
 
 from patrolvision import wiring
 from patrolvision.config import StreamEntry, WatchFile
+from patrolvision.early import OpenTracks
 from patrolvision.errors import CallError, ItemError, StoreError
 from patrolvision.pipeline import Judged, Seen, Settled, Stages, followed, settle, together
 from patrolvision.ports import Detector
@@ -62,6 +63,8 @@ class Company:
         """The same observations, with every finding that is new or changed by their company."""
         if not judged.observations:
             return judged
+        newer = {o.id for o in judged.observations}
+        self._recent = deque(_without(part, newer) for part in self._recent)
         self._recent.append(judged)
         while len(self._recent) > 1 and self._size() > COMPANY:
             self._recent.popleft()
@@ -72,6 +75,13 @@ class Company:
 
     def _size(self) -> int:
         return sum(len(part.observations) for part in self._recent)
+
+
+def _without(part: Judged, ids: set[str]) -> Judged:
+    """A part of the past without what has been seen longer since."""
+    observations = tuple(o for o in part.observations if o.id not in ids)
+    findings = tuple(f for f in part.findings if f.observation.id not in ids)
+    return Judged(observations, findings, part.looks)
 
 
 class Desk:
@@ -160,11 +170,14 @@ class Follower:
 
     def _play(self, session: Session) -> None:
         stages = self._stages(session)
-        company = Company(self._shared.rules)
+        company, in_view = Company(self._shared.rules), OpenTracks(stages)
 
         def on_seen(seen: Seen) -> None:
             session.done(seen.frame)
             self._newest_at, self._analysed_s = seen.frame.captured_at, time.monotonic()
+            early = in_view.judged(seen.frame.captured_at)
+            if early is not None:
+                self._tell(self._desk.settle(company.judged(early)))
 
         for judged in followed(session.frames(), stages, on_seen=on_seen):
             self._observations += len(judged.observations)

@@ -17,9 +17,9 @@ STAGES = {
     "relay", "evidence", "report", "training", "executors", "simulate",
 }  # fmt: skip
 DOORS = {
-    "batch", "missions", "live", "follower", "retrain", "api", "demo", "fuse", "listing", "peek",
-    "doctor", "bench", "hand", "deliver", "progress", "stopping", "curate", "releases",
-    "evaluating", "reporting", "relaying", "rounds", "staff", "keeping", "looked",
+    "batch", "missions", "live", "follower", "early", "retrain", "api", "demo", "fuse", "listing",
+    "peek", "doctor", "bench", "hand", "deliver", "progress", "stopping", "curate",
+    "releases", "evaluating", "reporting", "relaying", "rounds", "staff", "keeping", "looked",
 }  # fmt: skip
 FLOOR = {
     "types": 0, "errors": 0, "ports": 1, "geo": 1, "records": 1,
