@@ -109,8 +109,10 @@ def as_float(preds: Any) -> Any:
     return preds.float()
 
 
-def dataset(listing: Path, names: list[str], imgsz: int, mosaic: float) -> YOLODataset:
-    """Augmented training pictures, decoded once and kept in memory."""
+def dataset(
+    listing: Path, names: list[str], imgsz: int, mosaic: float, cache: str | bool = "ram"
+) -> YOLODataset:
+    """Augmented training pictures, decoded once and kept in memory unless cache is False."""
     scale = (0.5, 1.8) if mosaic else (0.7, 1.4)
     hyp = get_cfg(DEFAULT_CFG, {"scale": scale, "mosaic": mosaic, "degrees": 2.0})
     data = {"names": dict(enumerate(names)), "channels": 3}
@@ -121,7 +123,7 @@ def dataset(listing: Path, names: list[str], imgsz: int, mosaic: float) -> YOLOD
         imgsz=imgsz,
         augment=True,
         hyp=hyp,
-        cache="ram",
+        cache=cache,
     )
 
 
@@ -192,7 +194,7 @@ def run(args: argparse.Namespace, recipe: Recipe) -> Iterator[dict[str, Any]]:
         parameter.requires_grad_(True)
     adam, loss_of = optimiser(model, recipe), v8DetectionLoss(model)
     freeze(model, recipe.freeze)
-    pictures = dataset(args.data / args.listing, names, recipe.imgsz, mosaic=0.8)
+    pictures = dataset(args.data / args.listing, names, recipe.imgsz, 0.8, args.cache)
     loader = batches(pictures, recipe, args.workers)
     start, step, epoch, mosaic, done = time.monotonic(), 0, 0, True, 0.0
     while done < 1:
@@ -202,7 +204,9 @@ def run(args: argparse.Namespace, recipe: Recipe) -> Iterator[dict[str, Any]]:
             if done >= 1:
                 break
             if mosaic and done >= recipe.mosaic_until:
-                pictures = dataset(args.data / args.listing, names, recipe.imgsz_last, mosaic=0.0)
+                pictures = dataset(
+                    args.data / args.listing, names, recipe.imgsz_last, 0.0, args.cache
+                )
                 mosaic = False
                 break
             warm = min(1.0, (step + 1) / recipe.warmup_steps)
@@ -223,6 +227,8 @@ def run(args: argparse.Namespace, recipe: Recipe) -> Iterator[dict[str, Any]]:
                 rate_s = (time.monotonic() - began) / count / recipe.batch
                 losses = " ".join(f"{value:.3f}" for value in (sums / count).tolist())
                 sys.stderr.write(f"step {step} {done:.1%} {losses} {rate_s:.3f} s/picture\n")
+            if step % 100 == 0:
+                save(args.save / "last.pt", ema, {**asdict(recipe), "steps": step})
         epoch += 1
         notes = {**asdict(recipe), "steps": step, "epochs": epoch, "pictures": len(pictures)}
         save(args.save / "last.pt", ema, notes)
@@ -245,6 +251,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--save", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--steps", type=int, help="exactly so many steps instead of minutes")
+    parser.add_argument(
+        "--no-cache", dest="cache", action="store_const", const=False, default="ram"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1)
     for key, value in asdict(Recipe()).items():
