@@ -38,6 +38,11 @@ def default_sample_dir() -> Path:
     return checkout if checkout.is_dir() else Path("sample_media")
 
 
+def secret_keys() -> str:
+    """The keys of the secrets in the database: PATROLVISION_SECRETS_KEY, else none."""
+    return os.environ.get("PATROLVISION_SECRETS_KEY", "")
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -255,6 +260,8 @@ class OfficeSettings(_Frozen):
     neighbours: Path | None = None  # who is told beside the webhooks: a file of NeighboursFile
     allow_private_webhooks: bool = False  # webhooks may lie in loopback and private networks
     relay: bool = True  # tell the neighbours from this process
+    # of webhooks' secrets and citizens' contacts; None: beside an SQLite file
+    secrets_key_file: Path | None = None
 
     _known_timezone = field_validator("timezone")(Settings._known_timezone.__func__)  # type: ignore[attr-defined]
 
@@ -332,6 +339,7 @@ class NeighboursFile(_Frozen):
     timeout_s: PositiveFloat = 15.0
     max_attempts: Annotated[int, Field(ge=1, le=1000)] = 40
     retention_days: Annotated[float, Field(ge=0)] = 30.0  # of contacts after a case is closed
+    secrets_key_file: Path | None = None  # as in the office's file
     outbox_days: Annotated[float, Field(ge=1)] = 30.0  # of messages that were brought everywhere
     ask_every_s: PositiveFloat = 900.0  # how other Open311 servers' requests stand
     media: Path | None = None  # holds evidence/; None: the folder of the database file
@@ -379,7 +387,7 @@ def load_office(path: Path) -> OfficeSettings:
     settings = checked(OfficeSettings, _read_toml(path), where=str(path))
     folder = path.parent
     tables = {name: folder / file for name, file in settings.tables.items()}
-    named = ("media", "neighbours", "open311_services", "categories")
+    named = ("media", "neighbours", "open311_services", "categories", "secrets_key_file")
     return settings.model_copy(update={"tables": tables, **_beside(settings, folder, *named)})
 
 
@@ -423,4 +431,5 @@ def load_neighbours(path: Path) -> NeighboursFile:
         for name in ("cap", "replies")
         if (entry := getattr(file, name)) is not None
     }
-    return file.model_copy(update={**inner, **_beside(file, folder, "media")})
+    own = _beside(file, folder, "media", "secrets_key_file")
+    return file.model_copy(update={**inner, **own})

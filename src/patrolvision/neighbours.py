@@ -17,6 +17,7 @@ from typing import Any
 from patrolvision.answers import listen
 from patrolvision.config import NeighboursFile, Open311Entry
 from patrolvision.desk import Rules
+from patrolvision.errors import DeliveryError, StoreError
 from patrolvision.ports import Sink
 from patrolvision.relay.backoff import Backoff
 from patrolvision.relay.cap import CapSender, Resource
@@ -78,7 +79,7 @@ class Neighbours:
 
     def sinks(self) -> list[Sink]:
         """Those of the settings, and the webhooks there are now."""
-        hooks = SqlWebhooks(self._store.engine).all()
+        hooks = SqlWebhooks(self._store.engine, self._store.seals).all()
         return [*self._fixed, *(self._webhook(hook) for hook in hooks)]
 
     def round(self, stop: threading.Event | None = None) -> RelayRound:
@@ -213,9 +214,12 @@ class StoredContacts:
     store: SqlStore
 
     def __call__(self, report_id: str) -> dict[str, str] | None:
-        """The contact; None if there is none any more."""
+        """The contact; None if there is none any more. DeliveryError where its key is missing."""
         with reading(self.store.engine) as connection:
-            return citizens.contact_of(connection, report_id)
+            try:
+                return citizens.contact_of(connection, report_id, self.store.seals)
+            except StoreError as error:
+                raise DeliveryError(f"replies: {error}", is_down=True) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ def main(args: argparse.Namespace) -> int:
     file = NeighboursFile() if args.config is None else load_neighbours(args.config)
     if args.allow_private:
         file = file.model_copy(update={"allow_private": True})
-    store = wiring.store(args.db, create=False)
+    store = wiring.store(args.db, create=False, key_file=file.secrets_key_file)
     try:
         neighbours = Neighbours(store, file)
         try:

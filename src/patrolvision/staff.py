@@ -1,4 +1,4 @@
-"""`patrolvision users` and `patrolvision keys`: who may enter the office, from the command line."""
+"""`patrolvision users`, `keys` and `secrets`: who may enter the office, what seals its secrets."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ import json
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from patrolvision import wiring
 from patrolvision.api import credentials
+from patrolvision.config import OfficeSettings, load_office, secret_keys
 from patrolvision.errors import EXIT_OK, CallError
 from patrolvision.store.accounts import Account, ApiKey, SqlAccounts
 from patrolvision.store.audit import AuditLine, SqlAudit
+from patrolvision.store.sealed_rows import counts, seal_anew
+from patrolvision.store.sealing import KEY_FILE, NO_KEY, Seals, keys_of, new_key, write_keys
 from patrolvision.store.sql_store import SqlStore
 
 ACTOR = "command line"
@@ -44,6 +48,65 @@ def keys(args: argparse.Namespace) -> int:
     finally:
         store.close()
     return EXIT_OK
+
+
+def secrets(args: argparse.Namespace) -> int:
+    """Make a key, count what is sealed, or seal everything under a new key."""
+    if args.act == "new":
+        return _new_key(args.file)
+    if args.db is None:
+        raise CallError(f"--db: secrets {args.act} needs it")
+    settings = OfficeSettings() if args.office is None else load_office(args.office)
+    file = args.file or settings.secrets_key_file
+    store = wiring.store(args.db, create=False, key_file=file)
+    try:
+        {"status": _status, "rotate": _rotate}[args.act](store, file)
+    finally:
+        store.close()
+    return EXIT_OK
+
+
+def _new_key(file: Path | None) -> int:
+    if file is None:
+        sys.stdout.write(new_key() + "\n")
+        return EXIT_OK
+    try:
+        write_keys(file, [new_key()], is_new=True)
+    except FileExistsError as error:
+        raise CallError(f"--file {file}: is there already; a new key would lock out") from error
+    sys.stdout.write(f"{file} holds a new key: keep a copy of it elsewhere\n")
+    return EXIT_OK
+
+
+def _status(store: SqlStore, file: Path | None) -> None:
+    sealed, bare = counts(store.engine)
+    said = "there is a key" if store.seals.has_key else NO_KEY
+    sys.stdout.write(f"{sealed} secrets are sealed, {bare} are not; {said}\n")
+
+
+def _rotate(store: SqlStore, file: Path | None) -> None:
+    """Seal all under a new key. Killed at any step, the file holds every key that is needed."""
+    if secret_keys():
+        # The environment is not ours to change: its first key is the new one.
+        count = seal_anew(store.engine, store.seals)
+        said = "the other keys of PATROLVISION_SECRETS_KEY are needed no more"
+    else:
+        path = file or store.folder / KEY_FILE
+        old = keys_of(_text_of(path), str(path))
+        write_keys(path, [new_key(), *old])
+        store.seals = Seals(file=path)
+        count = seal_anew(store.engine, store.seals)
+        write_keys(path, keys_of(_text_of(path), str(path))[:1])
+        said = f"{path} holds the new key alone"
+    _note(store, "secrets_rotated", str(count))
+    sys.stdout.write(f"{count} secrets are sealed anew; {said}\n")
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise CallError(f"{path}: there is no key to be replaced ({error.strerror})") from error
 
 
 def _add(store: SqlStore, args: argparse.Namespace) -> None:

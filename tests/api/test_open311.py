@@ -178,7 +178,7 @@ def test_of_the_reporter_only_what_an_answer_needs_is_kept(office: Office) -> No
         email="ana@city.example", phone="123", first_name="Ana", device_id="d-1"
     ).json()
     with reading(office.store.engine) as connection:
-        assert contact_of(connection, answer["token"]) == {
+        assert contact_of(connection, answer["token"], office.store.seals) == {
             "email": "ana@city.example",
             "phone": "123",
         }

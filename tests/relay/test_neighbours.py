@@ -125,7 +125,7 @@ def test_who_reported_is_told_when_the_ticket_ends_and_then_forgotten(
 
 def contact(store: SqlStore, report_id: str) -> dict[str, str] | None:
     with reading(store.engine) as connection:
-        return contact_of(connection, report_id)
+        return contact_of(connection, report_id, store.seals)
 
 
 def test_a_report_follows_its_ticket_into_another(store: SqlStore, tmp_path: Path) -> None:

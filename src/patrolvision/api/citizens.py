@@ -87,7 +87,7 @@ def take(
             media_url=claim.media_url or _address_of(claim),
             attributes=claim.attributes,
         )
-        add_report(transaction.connection, report, claim.contact)
+        add_report(transaction.connection, report, claim.contact, store.seals)
         at, subject = claim.received_at, report.ticket_id
         hashes = [str(picture["sha256"]) for picture in claim.pictures]
         transaction.note_pictures([PictureNote(h, "kept", at, subject, CITIZEN) for h in hashes])

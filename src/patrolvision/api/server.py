@@ -16,6 +16,8 @@ from patrolvision.api import credentials
 from patrolvision.config import OfficeSettings, Settings, checked, load_office
 from patrolvision.errors import EXIT_OK, ConfigError, ModelError
 from patrolvision.store.accounts import SqlAccounts
+from patrolvision.store.sealed_rows import counts, seal_anew
+from patrolvision.store.sealing import NO_KEY
 from patrolvision.store.sql_store import SqlStore
 
 if TYPE_CHECKING:
@@ -80,7 +82,8 @@ def application(url: str, settings: OfficeSettings) -> FastAPI:
     from patrolvision.api.app import create_app
 
     _log_as_json()
-    return create_app(wiring.store(url, create=False), settings, hide=_hiding())
+    store = wiring.store(url, create=False, key_file=settings.secrets_key_file)
+    return create_app(store, settings, hide=_hiding())
 
 
 def main(args: argparse.Namespace) -> int:
@@ -88,7 +91,7 @@ def main(args: argparse.Namespace) -> int:
     settings = settings_of(args)
     if args.workers < 1:
         raise ConfigError(f"--workers: expected at least 1, found {args.workers}")
-    store = wiring.store(args.db, create=False)
+    store = wiring.store(args.db, create=False, key_file=settings.secrets_key_file)
     try:
         if args.workers > 1 and store.engine.name == "sqlite":
             raise ConfigError(
@@ -98,6 +101,7 @@ def main(args: argparse.Namespace) -> int:
         _check_free(args.host, args.port)
         wiring.check_tables(settings)  # a wrong table is named here, not by a worker
         _warn_of_holidays(settings)
+        _seal(store)
         _offer_setup(store, settings)
         with relaying.background(store, settings), rounds.background(store, settings):
             _run(args, settings)
@@ -112,6 +116,17 @@ def _warn_of_holidays(settings: OfficeSettings) -> None:
     warning = holiday_warning(wiring.catalogue(settings), datetime.now(UTC))
     if warning is not None:
         log.warning("%s", warning)
+
+
+def _seal(store: SqlStore) -> None:
+    """Seal what an older release kept as it was; say where there is no key to do it with."""
+    if not store.seals.has_key:
+        log.warning("webhooks are refused and citizens' contacts not kept: %s", NO_KEY)
+        return
+    sealed, bare = counts(store.engine)
+    if bare:
+        seal_anew(store.engine, store.seals)
+        log.info("%d secrets were sealed", sealed + bare)
 
 
 def _run(args: argparse.Namespace, settings: OfficeSettings) -> None:

@@ -10,7 +10,7 @@ from patrolvision.cli.doors import door
 
 
 def add_office(commands: Any) -> None:
-    """serve, users, keys, evidence."""
+    """serve, users, keys, secrets, evidence."""
     serve = commands.add_parser("serve", help="the office: API and map page")
     serve.add_argument("--db", required=True, metavar="URL")
     serve.add_argument("--host", default="127.0.0.1")
@@ -53,6 +53,13 @@ def add_office(commands: Any) -> None:
     keys.add_argument("--area", action="append", metavar="CODE", help="prefix of grid codes")
     keys.add_argument("--device", metavar="ID", help="the device that the key belongs to")
     keys.set_defaults(door=door("staff", "keys"))
+
+    secrets = commands.add_parser("secrets", help="the key of what is sealed in the database")
+    secrets.add_argument("act", choices=("new", "status", "rotate"))
+    secrets.add_argument("--db", metavar="URL", help="for status and rotate")
+    secrets.add_argument("--file", type=Path, metavar="FILE", help="holds the keys, one a line")
+    secrets.add_argument("--office", type=Path, metavar="O.toml", help="the office's settings")
+    secrets.set_defaults(door=door("staff", "secrets"))
 
     evidence = commands.add_parser("evidence", help="prove kept pictures, let old ones go")
     evidence.add_argument("act", choices=("verify", "expire", "adopt"))

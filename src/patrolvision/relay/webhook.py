@@ -60,7 +60,7 @@ class WebhookSink:
 
     name: str
     url: str
-    secret: str
+    secret: str | None  # None: its key is not there, and nothing can be signed
     clock: Callable[[], datetime]
     topics: frozenset[str] = frozenset()  # none: all
     categories: frozenset[str] = frozenset()  # none: all
@@ -75,6 +75,10 @@ class WebhookSink:
 
     def deliver(self, delivery: Delivery) -> None:
         """Post it; DeliveryError unless the answer is 2xx."""
+        if self.secret is None:
+            raise DeliveryError(
+                f"{self.name}: its secret is sealed with a key that is not there", is_down=True
+            )
         body, timestamp = body_of(delivery), int(self.clock().timestamp())
         headers = {
             "Content-Type": "application/json; charset=utf-8",

@@ -6,6 +6,7 @@ A report says what and where and which ticket it went to; whoever sent it stands
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from patrolvision.store import sql
 from patrolvision.store.neighbour_tables import citizen_reports, reporters
 from patrolvision.store.schema import incidents, tickets
+from patrolvision.store.sealing import Seals
 from patrolvision.types import Ticket
 
 
@@ -38,14 +40,32 @@ class CitizenReport:
 
 
 def add_report(
-    connection: Connection, report: CitizenReport, contact: Mapping[str, str] | None
+    connection: Connection,
+    report: CitizenReport,
+    contact: Mapping[str, str] | None,
+    seals: Seals,
 ) -> None:
-    """Keep a report and, apart from it, how to reach who sent it (None: anonymous)."""
+    """Keep a report and, apart from it and sealed, how to reach who sent it (None: anonymous).
+
+    Without a key to seal it with a contact is not kept.
+    """
     row = {name: getattr(report, name) for name in _COLUMNS}
     row |= {"joined": int(report.joined), "attributes": dict(report.attributes or {})}
     connection.execute(insert(citizen_reports), [row])
-    if contact:
-        connection.execute(insert(reporters), [{"report_id": report.id, "contact": dict(contact)}])
+    if contact and seals.has_key:
+        row = {"report_id": report.id, "contact": sealed_contact(contact, seals)}
+        connection.execute(insert(reporters), [row])
+
+
+def sealed_contact(contact: Mapping[str, str], seals: Seals) -> dict[str, str]:
+    """The contact as it is stored."""
+    return {"sealed": seals.seal(json.dumps(dict(contact), ensure_ascii=False))}
+
+
+def opened_contact(stored: Mapping[str, str], seals: Seals) -> dict[str, str]:
+    """The contact again; one that was kept before there were keys is as it is."""
+    sealed = stored.get("sealed")
+    return dict(stored) if sealed is None else dict(json.loads(seals.open(sealed)))
 
 
 def report_of(connection: Connection, report_id: str) -> CitizenReport | None:
@@ -68,10 +88,10 @@ def hand_over(connection: Connection, from_ticket: str, to: Ticket) -> int:
     return connection.execute(update(citizen_reports).where(mine).values(**values)).rowcount
 
 
-def contact_of(connection: Connection, report_id: str) -> dict[str, str] | None:
-    """How to reach who sent the report; None if unknown or deleted."""
+def contact_of(connection: Connection, report_id: str, seals: Seals) -> dict[str, str] | None:
+    """How to reach who sent the report; None if unknown or deleted. StoreError without its key."""
     found = sql.select_in(connection, reporters, reporters.c.report_id, [report_id])
-    return dict(found[0]["contact"]) if found else None
+    return opened_contact(found[0]["contact"], seals) if found else None
 
 
 def forget_after(connection: Connection, report_ids: Sequence[str], at: datetime) -> None:

@@ -39,7 +39,9 @@ webhooks = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("url", Text, nullable=False),
-    Column("secret", Text, nullable=False),  # signs what goes out, so it cannot be hashed
+    Column(
+        "secret", Text, nullable=False
+    ),  # sealed; it signs what goes out, so it cannot be hashed
     Column("topics", CanonicalJson, nullable=False),
     Column("categories", CanonicalJson, nullable=False),
     Column("cooldown_s", Integer, nullable=False),
@@ -70,7 +72,7 @@ reporters = Table(
     "reporters",
     metadata,
     Column("report_id", Id, ForeignKey("citizen_reports.id"), primary_key=True),
-    Column("contact", CanonicalJson, nullable=False),
+    Column("contact", CanonicalJson, nullable=False),  # {"sealed": …}
     Column("delete_after", Instant),  # set when the case is over; None: it is still open
     Index("ix_reporters_delete_after", "delete_after"),
 )

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, Select, Table, func, select
 from patrolvision.store import hand_tables, migrate, rows, schema, sql
 from patrolvision.store.engine import engine_of, reading, writing
 from patrolvision.store.office_transaction import OfficeTransaction
+from patrolvision.store.sealing import KEY_FILE, Seals
 from patrolvision.types import (
     Finding,
     HandDecision,
@@ -55,11 +56,14 @@ def open_store(url: str, *, create: bool = True) -> SqlStore:
 class SqlStore:
     """ports.IncidentStore; may be used from several threads, but is not carried to other processes.
 
+    seals hold the keys of its secrets: of a file beside an SQLite file, unless others are set.
     A process that gets a mission opens its own store from the URL.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        is_file = engine.name == "sqlite" and engine.url.database not in (None, "", ":memory:")
+        self.seals = Seals(file=self.folder / KEY_FILE, makes_key=True) if is_file else Seals()
 
     @property
     def engine(self) -> Engine:

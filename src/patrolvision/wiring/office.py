@@ -8,7 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from patrolvision.config import OfficeSettings
+from patrolvision.config import OfficeSettings, secret_keys
+from patrolvision.errors import ConfigError
 from patrolvision.types import (
     HAZARDS,
     Verdict,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from patrolvision.desk import Rules
     from patrolvision.relay.services import Service
     from patrolvision.rules.rulebook import Rulebook
+    from patrolvision.store.sealing import Seals
     from patrolvision.store.sql_store import SqlStore
     from patrolvision.tickets.categories import Catalogue
     from patrolvision.tickets.causes import Cause
@@ -36,11 +38,35 @@ def grids(path: Path | None) -> GridIndex | None:
     return GridIndex.from_file(path)
 
 
-def store(url: str, *, create: bool = True) -> SqlStore:
-    """The store behind an SQLAlchemy URL."""
+def store(url: str, *, create: bool = True, key_file: Path | None = None) -> SqlStore:
+    """The store behind an SQLAlchemy URL, with the environment's or a file's keys for secrets.
+
+    ConfigError where what is given holds no key.
+    """
     from patrolvision.store.sql_store import open_store
 
-    return open_store(url, create=create)
+    opened = open_store(url, create=create)
+    found = seals(key_file)
+    if found is not None:
+        opened.seals = found
+    return opened
+
+
+def seals(key_file: Path | None = None) -> Seals | None:
+    """The keys that the environment or a file gives; None where neither is named."""
+    from patrolvision.store.sealing import Seals, keys_of
+
+    given = secret_keys()
+    if given:
+        return Seals(keys_of(given, "PATROLVISION_SECRETS_KEY"))
+    if key_file is None:
+        return None
+    if not key_file.is_file():
+        raise ConfigError(
+            f"secrets_key_file: {key_file} is not there; make it with `patrolvision secrets new`"
+        )
+    keys_of(key_file.read_text(encoding="utf-8"), str(key_file))
+    return Seals(file=key_file)
 
 
 def catalogue(settings: OfficeSettings) -> Catalogue:

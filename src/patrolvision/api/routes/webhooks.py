@@ -15,6 +15,7 @@ from patrolvision.errors import CallError, ConfigError, DeliveryError
 from patrolvision.relay.http import address_of
 from patrolvision.relay.webhook import new_secret
 from patrolvision.store.outbox import SqlOutbox
+from patrolvision.store.sealing import NO_KEY
 from patrolvision.store.webhooks import SqlWebhooks, Webhook
 from patrolvision.types import Category
 
@@ -74,7 +75,10 @@ def router(office: Office) -> APIRouter:
     """GET|POST /webhooks, DELETE /webhooks/{id}, GET /outbox, POST /outbox/{sink}/{id}/retry."""
     routes = APIRouter(prefix="/api/v1", tags=["neighbours"])
     admin = Depends(requires(office, "admin", everywhere=True))
-    hooks, outbox = SqlWebhooks(office.store.engine), SqlOutbox(office.store.engine)
+    hooks, outbox = (
+        SqlWebhooks(office.store.engine, office.store.seals),
+        SqlOutbox(office.store.engine),
+    )
 
     @routes.get("/webhooks")
     def webhooks(who: Principal = admin) -> list[ShownWebhook]:
@@ -89,10 +93,13 @@ def router(office: Office) -> APIRouter:
         _check_address(body.url, office.settings.allow_private_webhooks)
         if len(hooks.all()) >= MOST_HOOKS:
             raise Problem(409, f"there are {MOST_HOOKS} webhooks: remove one first")
+        if not office.store.seals.has_key:
+            raise Problem(503, NO_KEY)
+        secret = new_secret()
         hook = Webhook(
             id=secrets.token_hex(6),
             url=body.url,
-            secret=new_secret(),
+            secret=secret,
             topics=tuple(dict.fromkeys(body.topics)),
             categories=tuple(dict.fromkeys(body.categories)),
             cooldown_s=body.cooldown_s,
@@ -102,7 +109,7 @@ def router(office: Office) -> APIRouter:
         hooks.add(hook)
         office.note(request, who.name, "webhook_added", hook.id, url=hook.url)
         response.headers["Cache-Control"] = "no-store"
-        return MadeWebhook(secret=hook.secret, **_fields(hook))
+        return MadeWebhook(secret=secret, **_fields(hook))
 
     @routes.delete("/webhooks/{hook_id}", status_code=204)
     def remove(hook_id: Name, request: Request, who: Principal = admin) -> Response:
