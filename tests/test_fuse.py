@@ -181,6 +181,64 @@ def test_a_bad_line_is_named_with_its_field_and_the_rest_goes_on(
     assert len(listed(capsys, "tickets", url)) == 2
 
 
+LOOK = {
+    "id": "s1", "mission_id": "p", "start": "2026-05-04T08:00:00+08:00",
+    "end": "2026-05-04T08:00:05+08:00", "classes": ["litter"], "detection_probability": 0.9,
+    "polygon": [[113.23, 22.84], [113.231, 22.84], [113.231, 22.841]],
+}  # fmt: skip
+
+
+def test_lines_that_no_program_should_write_spoil_themselves_alone(
+    tmp_path: Path, capsys: CaptureFixture
+) -> None:
+    good = two_passes()
+    file = tmp_path / "a.jsonl"
+    ugly = [b"[" * 100_000, b'{"id": ' + b"9" * 5000 + b"}", b'{"id": "\xff\xfe"}']
+    file.write_bytes(b"\n".join([*ugly, *(json.dumps(line).encode() for line in good)]))
+    done = in_process(capsys, "fuse", file, "--db", f"sqlite:///{tmp_path / 'p.db'}", "--json")
+    assert done.rc == 3
+    assert [f"a.jsonl:{k}: " in line for k, line in enumerate(done.complaints, 1)] == [True] * 3
+    assert done.summary["read"] == len(good)
+
+
+def test_two_lines_of_one_id_that_disagree_are_named_and_the_first_counts(
+    tmp_path: Path, capsys: CaptureFixture
+) -> None:
+    good = two_passes()
+    again = {**good[0], "lat_deg": good[0]["lat_deg"] + 0.001}
+    done, url = fused(capsys, tmp_path, [*good, good[1], again])
+    assert done.rc == 3
+    (complaint,) = done.complaints
+    assert f":{len(good) + 2}: {good[0]['id']}: field lat_deg is" in complaint
+    kept = {o["id"]: o["lat_deg"] for o in listed(capsys, "observations", url)}
+    assert kept[good[0]["id"]] == good[0]["lat_deg"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("end", "2999-01-01T00:00:00Z"),
+        ("polygon", [[-179, -80], [179, -80], [179, 80], [-179, 80]]),
+        ("detection_probability", 2),
+    ],
+)
+def test_a_look_that_cannot_have_been_is_named_and_proves_nothing(
+    field: str, value: object, tmp_path: Path, capsys: CaptureFixture
+) -> None:
+    observations, coverage = tmp_path / "a.jsonl", tmp_path / "c.jsonl"
+    observations.write_text("".join(json.dumps(line) + "\n" for line in two_passes()))
+    coverage.write_text(json.dumps(LOOK | {field: value}) + "\n" + json.dumps(LOOK) + "\n")
+    done = in_process(
+        capsys, "fuse", observations, "--coverage", coverage,
+        "--db", f"sqlite:///{tmp_path / 'p.db'}", "--json",
+    )  # fmt: skip
+    assert done.rc == 3
+    (complaint,) = done.complaints
+    assert "c.jsonl:1: look 's1'" in complaint
+    assert f"field {field} " in complaint
+    assert done.summary["stored"]["looks"] == 1
+
+
 def test_observations_that_are_not_there_are_a_wrong_call(
     tmp_path: Path, capsys: CaptureFixture
 ) -> None:

@@ -135,18 +135,21 @@ def test_an_observation_survives_json_exactly(observation: Observation) -> None:
 
 @given(
     spans,
-    st.lists(st.tuples(st.floats(-90, 90), st.floats(-180, 180)), min_size=3, max_size=9),
+    st.tuples(st.floats(-89, 89), st.floats(-179, 179)),
+    st.lists(st.tuples(st.floats(-0.2, 0.2), st.floats(-0.2, 0.2)), min_size=3, max_size=9),
     st.sets(st.sampled_from(DETECTOR_CLASSES), min_size=1),
     shares,
 )
 def test_a_look_survives_json_exactly(
     span: tuple[datetime, timedelta],
-    ring: list[tuple[float, float]],
+    middle: tuple[float, float],
+    corners: list[tuple[float, float]],
     classes: set[str],
     probability: float,
 ) -> None:
     start, length = span
-    look = Look("l", "m", start, start + length, frozenset(classes), tuple(ring), probability)
+    ring = tuple((middle[0] + north, middle[1] + east) for north, east in corners)
+    look = Look("l", "m", start, start + length, frozenset(classes), ring, probability)
     assert look_from_record(json.loads(json.dumps(look_to_record(look)))) == look
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from patrolvision import records, wiring
 from patrolvision.config import Settings, checked
@@ -18,6 +19,7 @@ from patrolvision.peek import lines, parsed
 from patrolvision.pipeline import Judged, settle
 from patrolvision.types import Look, Observation
 
+Item = TypeVar("Item", Observation, Look)
 CLOCK_TOLERANCE = timedelta(minutes=5)  # a device's clock may be that much ahead of ours
 
 
@@ -28,28 +30,48 @@ def read_observations(
 
     registered are the classes that are known beside the detector's.
     """
-    found: dict[str, Observation] = {}
     latest = datetime.now(UTC) + CLOCK_TOLERANCE
-    for number, line in lines(path):
-        try:
-            record = parsed(line, path, number)
-            observation = records.observation_from_record(record, now=latest, registered=registered)
-            found.setdefault(observation.id, observation)
-        except ObservationError as error:
-            failed[f"{path}:{number}"] = f"{path}:{number}: {error}"
-    return sorted(found.values(), key=lambda o: (o.first_seen, o.id))
+    read = partial(records.observation_from_record, now=latest, registered=registered)
+    found = _read(path, failed, read, records.observation_to_record)
+    return sorted(found, key=lambda o: (o.first_seen, o.id))
 
 
 def read_looks(path: Path, failed: dict[str, str], registered: Collection[str] = ()) -> list[Look]:
     """The looks of a JSONL file, one per id; bad lines go into failed by "file:line"."""
-    found: dict[str, Look] = {}
+    latest = datetime.now(UTC) + CLOCK_TOLERANCE
+    read = partial(records.look_from_record, now=latest, registered=registered)
+    found = _read(path, failed, read, records.look_to_record)
+    return sorted(found, key=lambda look: (look.start, look.id))
+
+
+def _read(
+    path: Path,
+    failed: dict[str, str],
+    read: Callable[[dict[str, Any]], Item],
+    told: Callable[[Item], dict[str, Any]],
+) -> list[Item]:
+    """The items of a file's lines; of two lines of one id the first counts, and they must agree."""
+    found: dict[str, Item] = {}
+    line_of: dict[str, int] = {}
     for number, line in lines(path):
         try:
-            look = records.look_from_record(parsed(line, path, number), registered=registered)
-            found.setdefault(look.id, look)
+            item = read(parsed(line, path, number))
+            first = found.setdefault(item.id, item)
+            if first is not item:
+                _check_agreement(told(first), told(item), line_of[item.id])
+            line_of.setdefault(item.id, number)
         except ObservationError as error:
             failed[f"{path}:{number}"] = f"{path}:{number}: {error}"
-    return sorted(found.values(), key=lambda look: (look.start, look.id))
+    return list(found.values())
+
+
+def _check_agreement(first: dict[str, Any], again: dict[str, Any], line: int) -> None:
+    for field in dict.fromkeys((*first, *again)):
+        if first.get(field) != again.get(field):
+            raise ObservationError(
+                f"{first['id']}: field {field} is {again.get(field)!r}, but line {line} of the "
+                f"same id, which counts, says {first.get(field)!r}"
+            )
 
 
 def fuse(args: argparse.Namespace) -> dict[str, Any]:

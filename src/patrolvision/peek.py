@@ -105,24 +105,29 @@ def locate(args: argparse.Namespace) -> int:
 def lines(path: Path) -> Iterator[tuple[int, str]]:
     """The non-empty lines of a UTF-8 file with their numbers; ConfigError if it cannot be read.
 
-    A byte-order mark, as Windows editors write one, is passed over.
+    A byte-order mark, as Windows editors write one, is passed over. Bytes that are not UTF-8 come
+    as lone surrogates, which `parsed` refuses: they spoil their line, not the file.
     """
     try:
-        with path.open(encoding="utf-8-sig") as file:
+        with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
                     yield number, line
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
-        raise ConfigError(f"{path}: cannot be read ({reason})") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def parsed(line: str, path: Path, number: int) -> dict[str, Any]:
     """The JSON object of a line; ObservationError naming what is wrong."""
     try:
+        line.encode()
         value = json.loads(line)
+    except UnicodeEncodeError as error:
+        raise ObservationError("is not UTF-8 text") from error
     except json.JSONDecodeError as error:
         raise ObservationError(f"is not JSON ({error.msg} at column {error.colno})") from error
+    except (ValueError, RecursionError) as error:  # a number or a nesting beyond all sense
+        raise ObservationError(f"is no JSON that can be read ({error})") from error
     if not isinstance(value, dict):
         raise ObservationError(f"expected a JSON object, found {type(value).__name__}")
     return value

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from patrolvision import records, wiring
@@ -102,8 +102,8 @@ class Intake:
         self, items: Sequence[Any], who: Principal
     ) -> tuple[list[Look], list[dict[str, Any]]]:
         """The looks of a post, one per id, and the items that cannot be true."""
-        known = wiring.registered_classes()
-        found, failed = _read(items, lambda r: _look_of(r, known))
+        latest, known = self._office.clock() + CLOCK_TOLERANCE, wiring.registered_classes()
+        found, failed = _read(items, lambda r: _look_of(r, latest, known))
         return self._within(found, failed, who, lambda look: look.polygon[0])
 
     def _within(
@@ -216,8 +216,8 @@ def _read(
     return list(found.values()), failed
 
 
-def _look_of(record: Any, registered: frozenset[str]) -> Look:
-    look = records.look_from_record(record, registered=registered)
+def _look_of(record: Any, now: datetime, registered: frozenset[str]) -> Look:
+    look = records.look_from_record(record, now=now, registered=registered)
     if len(look.polygon) > MOST_CORNERS:
         raise ObservationError(
             f"look {look.id}: field polygon must have at most {MOST_CORNERS} corners, "

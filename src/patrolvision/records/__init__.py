@@ -79,10 +79,20 @@ def observation_to_record(observation: Observation) -> Record:
     return record | {name: value for name, value in extra.items() if value is not None}
 
 
-def look_from_record(record: Mapping[str, Any], *, registered: Collection[str] = ()) -> Look:
-    """Look of one JSON object, its ring turned to (lat_deg, lon_deg); raises ObservationError."""
+def look_from_record(
+    record: Mapping[str, Any],
+    *,
+    now: datetime | None = None,
+    registered: Collection[str] = (),
+) -> Look:
+    """Look of one JSON object, its ring turned to (lat_deg, lon_deg).
+
+    Raises ObservationError, if now is given also for a look that ends after it.
+    """
     given = fields.Fields("look", record)
     start, end = given.span("start", "end")
+    if now is not None and end > now:
+        raise given.wrong("end", f"no later than now, {now.isoformat()}")
     return Look(
         id=given.identity,
         mission_id=given.take("mission_id", fields.name),

@@ -15,6 +15,8 @@ from patrolvision.types import DETECTOR_CLASSES, FloatArray, GeoPoint, Sight
 T = TypeVar("T")
 NULL_ISLAND_DEG = 1e-6  # closer than this to (0, 0) means: no fix
 MAX_COUNT = 1_000_000_000
+MAX_LOOK_KM = 50.0
+MAX_LOOK_DEG = MAX_LOOK_KM / 111.32
 MAX_VARIANCE_M2 = 1e15  # one sigma of most of the Earth's circumference
 
 
@@ -204,9 +206,15 @@ def ring(value: Any) -> tuple[tuple[float, float], ...]:
     if not isinstance(value, Sequence) or isinstance(value, str) or len(value) < 3:
         raise UnfitError(expected)
     try:
-        return tuple((_latitude(lat), _longitude(lon)) for lon, lat in value)
+        found = tuple((_latitude(lat), _longitude(lon)) for lon, lat in value)
     except (TypeError, ValueError, UnfitError):
         raise UnfitError(expected) from None
+    lat_deg, lon_deg = zip(*found, strict=True)
+    east = math.cos(math.radians(sum(lat_deg) / len(lat_deg)))
+    wide_deg = max(max(lat_deg) - min(lat_deg), (max(lon_deg) - min(lon_deg)) * east)
+    if wide_deg > MAX_LOOK_DEG:
+        raise UnfitError(f"{expected} within {MAX_LOOK_KM:g} km: no pass sees further")
+    return found
 
 
 def sights(value: Any) -> tuple[Sight, ...]:
