@@ -117,6 +117,33 @@ def test_a_bay_that_leaves_nothing_of_a_prohibition_contradicts_it(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
+    ("first", "second", "says"),
+    [
+        ({}, {"phase": "warning"}, "phase 'enforce' here and 'warning' there"),
+        ({}, {"grace_s": 60}, "grace_s 0 here and 60 there"),
+    ],
+)
+def test_one_prohibition_said_twice_in_two_ways_contradicts_itself(
+    tmp_path: Path, first: dict[str, Any], second: dict[str, Any], says: str
+) -> None:
+    path = tmp_path / "z.geojson"
+    zones, problems = read_zones(write(path, good(**first), good(zone_id="again", **second)))
+    assert len(zones) == 0
+    assert len(problems) == 1
+    assert says in problems[0]
+    later = good(zone_id="again", valid_from="2026-06-01", **second)
+    assert read_zones(write(path, good(**first, valid_to="2026-05-31"), later))[1] == []
+    assert read_zones(write(path, good(), good(zone_id="again")))[1] == []
+
+
+def test_a_priority_that_raises_no_alarm_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "z.geojson", good(), good(zone_id="lane", priority="firelane"))
+    zones, problems = read_zones(path)
+    assert [zone.zone_id for zone in zones.zones] == ["z"]
+    assert "priority must be one of normal, fire_lane, found 'firelane'" in problems[0]
+
+
+@pytest.mark.parametrize(
     ("content", "says"),
     [
         (b"", "not JSON"),

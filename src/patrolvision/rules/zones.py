@@ -16,9 +16,10 @@ import shapely
 from shapely.geometry import shape
 
 from patrolvision.errors import ConfigError
+from patrolvision.rules.contradictions import contradictions
 from patrolvision.rules.hours import ALWAYS, is_valid
 from patrolvision.rules.spread import metres_per_degree
-from patrolvision.rules.zone_map import PROHIBITIONS, Phase, Zone, ZoneHit, ZoneMap, ZoneRule
+from patrolvision.rules.zone_map import Phase, Zone, ZoneHit, ZoneMap, ZoneRule
 from patrolvision.types import VEHICLE_CLASSES
 
 __all__ = ["Zone", "ZoneHit", "ZoneMap", "load_zones", "read_zones", "zones_of"]
@@ -27,7 +28,7 @@ _RULES = get_args(ZoneRule)
 _PHASES = get_args(Phase)
 _DEFAULT_GRACE_S = {"no_parking": 300.0}
 _ROAD_CLASSES = VEHICLE_CLASSES | {"bicycle"}
-_SAME_AREA = 0.99  # a bay that covers this much of a prohibition leaves nothing of it
+_PRIORITIES = ("", "normal", "fire_lane")
 
 
 class _ZoneError(Exception):
@@ -68,11 +69,9 @@ def zones_of(content: bytes, path: str, timezone: str = "UTC") -> tuple[ZoneMap,
             problems.append(f"{path}: {_name(feature, index)}: {why}")
         else:
             zones[zone.zone_id] = zone
-    for bad, other in _contradictions(list(zones.values())):
-        problems.append(
-            f"{path}: zone {bad!r}: contradicts zone {other!r}: the same place and hours "
-            f"with opposite rules"
-        )
+    for bad, other, what in contradictions(list(zones.values())):
+        said = f"contradicts zone {other!r}: the same place and hours with {what}"
+        problems.append(f"{path}: zone {bad!r}: {said}")
         zones.pop(bad, None)
         zones.pop(other, None)
     version = hashlib.sha256(content).hexdigest()[:12]
@@ -126,7 +125,7 @@ def _zone(feature: Any, timezone: str) -> Zone:
         valid_from=valid_from,
         valid_to=valid_to,
         phase=_one_of(properties, "phase", "enforce", _PHASES),  # type: ignore[arg-type]
-        priority=_text(properties, "priority", "") or None,
+        priority=_one_of(properties, "priority", "", _PRIORITIES) or None,
     )
 
 
@@ -149,7 +148,9 @@ def _one_of(
 ) -> str:
     value = _text(properties, field, default)
     if value not in known:
-        raise _ZoneError(f"{field} must be one of {', '.join(known)}, found {value!r}")
+        raise _ZoneError(
+            f"{field} must be one of {', '.join(filter(None, known))}, found {value!r}"
+        )
     return value
 
 
@@ -258,33 +259,3 @@ def _widened(line: shapely.Geometry, properties: Mapping[str, Any]) -> shapely.G
     metres = shapely.transform(line, lambda xy: (xy - origin) * (east, north))
     strip = metres.buffer(width_m / 2.0, cap_style="flat", join_style="round")
     return shapely.transform(strip, lambda xy: xy / (east, north) + origin)
-
-
-def _contradictions(zones: list[Zone]) -> list[tuple[str, str]]:
-    """Prohibitions of which a bay with the same hours and classes leaves nothing (both ids)."""
-    tree = shapely.STRtree([zone.area for zone in zones])
-    found = []
-    for zone in zones:
-        if zone.rule not in PROHIBITIONS:
-            continue
-        near = (zones[i] for i in tree.query(zone.area))
-        found += [(zone.zone_id, other.zone_id) for other in near if _cancels(other, zone)]
-    return found
-
-
-def _cancels(bay: Zone, zone: Zone) -> bool:
-    if bay.rule != "parking_allowed":
-        return False
-    same = (bay.hours, bay.timezone) == (zone.hours, zone.timezone)
-    classes = zone.vehicle_classes - zone.exempt_classes <= bay.vehicle_classes - bay.exempt_classes
-    if not (same and classes and _lasts_as_long(bay, zone)):
-        return False
-    return bool(zone.area.intersection(bay.area).area >= _SAME_AREA * zone.area.area)
-
-
-def _lasts_as_long(bay: Zone, zone: Zone) -> bool:
-    begins = bay.valid_from is None or (
-        zone.valid_from is not None and bay.valid_from <= zone.valid_from
-    )
-    ends = bay.valid_to is None or (zone.valid_to is not None and bay.valid_to >= zone.valid_to)
-    return begins and ends
