@@ -28,7 +28,7 @@ from sqlalchemy import Engine
 
 from patrolvision.store.versions import Versions
 
-MAKERS = 3
+MAKERS = 1
 KNOWN_FOR = timedelta(seconds=10)  # by key or session, without being noted as seen
 MOST_KNOWN = 4096
 Made = TypeVar("Made")

@@ -111,7 +111,17 @@ def _begin_sqlite(connection: Connection) -> None:
 def _postgresql(url: URL) -> Engine:
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
-    return create_engine(url, pool_pre_ping=True, **CONNECTIONS)
+    engine = create_engine(url, pool_pre_ping=True, **CONNECTIONS)
+    event.listen(engine, "connect", _prepare_postgresql)
+    return engine
+
+
+def _prepare_postgresql(connection: Any, _record: object) -> None:
+    # What is asked here takes milliseconds; compiling it, where its cost is guessed too high,
+    # takes hundreds.
+    with connection.cursor() as cursor:
+        cursor.execute("SET jit = off")
+    connection.commit()
 
 
 @contextmanager

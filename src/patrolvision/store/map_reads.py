@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, Integer, bindparam, select
 
-from patrolvision.store import pyramid, quads, rows, sql
+from patrolvision.store import pyramid, quads, ranged, rows, sql, straight
 from patrolvision.store.pages import RowFilter, page_of
 from patrolvision.store.pyramid import Cluster, Kinds
 from patrolvision.store.quads import Range
@@ -69,11 +71,20 @@ def _is_summed(wanted: TicketFilter) -> bool:
 def _singles(
     connection: Connection, ranges: Sequence[Range], kinds: Kinds, most: int
 ) -> list[rows.Stored]:
-    columns = [tickets.c[name] for name in SHOWN]
-    within = or_(*(tickets.c.quad.between(first, last) for first, last in ranges))
+    engine = connection.dialect.name
+    asked = ranged.parameters(ranges, engine) | {"most": most}
+    found = straight.fetched(connection, _in_ranges(kinds, engine), asked)
+    return [dict(zip(SHOWN, row, strict=True)) for row in found]
+
+
+@lru_cache(maxsize=256)
+def _in_ranges(kinds: Kinds, dialect: str) -> Any:
+    """The columns SHOWN, all of which stand in the index of places."""
     wanted = TicketFilter(category=kinds.category, state=kinds.state, priority=kinds.priority)
-    statement = select(*columns).where(within, *sifting(wanted)).limit(most)
-    return list(connection.execute(statement).mappings())
+    statement = select(*(tickets.c[name] for name in SHOWN))
+    within = ranged.joined_to(tickets, tickets.c.quad, dialect)
+    chosen = statement.select_from(within).where(*sifting(wanted))
+    return chosen.limit(bindparam("most", None, type_=Integer))
 
 
 def _counted_here(

@@ -7,6 +7,7 @@ two, so the figures are right at every instant. One process at a time folds.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,20 +15,17 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Engine,
     bindparam,
     delete,
     func,
-    or_,
     select,
     text,
-    union_all,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from patrolvision.store import quads, rows, straight
+from patrolvision.store import quads, ranged, rows, straight
 from patrolvision.store.engine import writing
 from patrolvision.store.map_tables import ticket_deltas, ticket_tiles
 
@@ -142,13 +140,15 @@ def clusters(
     zoom = max(level for level in LEVELS if level <= zoom)
     ranges = quads.joined([_whole(quad_range, zoom) for quad_range in ranges])
     sums: dict[int, list[int]] = {}
-    for row in connection.execute(_folded(ranges, zoom, kinds)):
-        sums[row.key] = [int(row.n), int(row.lat), int(row.lon)]
-    for row in connection.execute(_unfolded(ranges, kinds)):
-        known = sums.setdefault(quads.key_of(row.quad, zoom), [0, 0, 0])
-        known[0] += row.change
-        known[1] += row.change * round(row.lat_deg * MICRO)
-        known[2] += row.change * round(row.lon_deg * MICRO)
+    engine = connection.dialect.name
+    keys = ranged.parameters([quads.keys_in(one, zoom) for one in ranges], engine)
+    for key, n, lat, lon in straight.fetched(connection, _folded(kinds, engine), keys):
+        sums[key] = [int(n), int(lat), int(lon)]
+    for quad, *_, change, lat_deg, lon_deg in _unfolded(connection, ranges, kinds):
+        known = sums.setdefault(quads.key_of(quad, zoom), [0, 0, 0])
+        known[0] += change
+        known[1] += change * round(lat_deg * MICRO)
+        known[2] += change * round(lon_deg * MICRO)
     return [
         Cluster(key, n, lat / n / MICRO, lon / n / MICRO)
         for key, (n, lat, lon) in sorted(sums.items())
@@ -162,37 +162,22 @@ def counts_in(connection: Connection, box: quads.Bounds) -> dict[str, int]:
     wide = max((east - west) % 360.0, north - south, 1e-6)
     zoom = min(max(int(math.log2(360.0 / wide)) + 3, 3), DEEPEST)
     ranges = quads.joined([_whole(one, zoom) for one in quads.quads_covering(box)])
-    parameters: dict[str, int] = {}
-    for k, (first, last) in enumerate(ranges):
-        parameters |= {f"quad_{k}": first, f"last_quad_{k}": last}
-        first, last = quads.keys_in((first, last), zoom)
-        parameters |= {f"key_{k}": first, f"last_key_{k}": last}
     counts: dict[str, int] = {}
-    for state, count in straight.fetched(connection, _states_in(len(ranges)), parameters):
+    engine = connection.dialect.name
+    keys = ranged.parameters([quads.keys_in(one, zoom) for one in ranges], engine)
+    for state, count in straight.fetched(connection, _states_in(engine), keys):
         counts[state] = counts.get(state, 0) + int(count)
+    for row in _unfolded(connection, ranges, Kinds()):
+        counts[row[2]] = counts.get(row[2], 0) + row[5]
     return counts
 
 
-@lru_cache(maxsize=128)
-def _states_in(ranges: int) -> Any:
-    """State and count in so many ranges of places; a branch for each, as in _folded."""
-    summed, waits = ticket_tiles.c, ticket_deltas.c
-
-    def within(column: Any, name: str, k: int) -> ColumnElement[bool]:
-        is_within: ColumnElement[bool] = column.between(
-            bindparam(f"{name}_{k}"), bindparam(f"last_{name}_{k}")
-        )
-        return is_within
-
-    folded = [
-        select(summed.state, func.sum(summed.count))
-        .where(within(summed.key, "key", k))
-        .group_by(summed.state)
-        for k in range(ranges)
-    ]
-    somewhere = or_(*(within(waits.quad, "quad", k) for k in range(ranges)))
-    unfolded = select(waits.state, func.sum(waits.change)).where(somewhere).group_by(waits.state)
-    return union_all(*folded, unfolded)
+@lru_cache(maxsize=2)
+def _states_in(dialect: str) -> Any:
+    table = ticket_tiles
+    within = ranged.joined_to(table, table.c.key, dialect)
+    counted = select(table.c.state, func.sum(table.c.count)).select_from(within)
+    return counted.group_by(table.c.state)
 
 
 def _whole(quad_range: quads.Range, zoom: int) -> quads.Range:
@@ -201,30 +186,38 @@ def _whole(quad_range: quads.Range, zoom: int) -> quads.Range:
     return quads.quads_under(first)[0], quads.quads_under(last)[1]
 
 
-def _folded(ranges: Sequence[quads.Range], zoom: int, kinds: Kinds) -> Any:
-    """One branch for each range: of ranges joined by OR, SQLite reads the whole table."""
+@lru_cache(maxsize=256)
+def _folded(kinds: Kinds, dialect: str) -> Any:
+    """Key, count and summed place of the tiles in ranges of keys."""
     table = ticket_tiles
-    keys = quads.joined([quads.keys_in(quad_range, zoom) for quad_range in ranges])
-    sums = (
-        func.sum(table.c.count).label("n"),
-        func.sum(table.c.lat_e6).label("lat"),
-        func.sum(table.c.lon_e6).label("lon"),
-    )
-    of = _of(table, kinds)
-    found = [
-        select(table.c.key, *sums).where(table.c.key.between(*one), *of).group_by(table.c.key)
-        for one in keys
-    ]
-    return found[0] if len(found) == 1 else union_all(*found)
+    sums = (func.sum(table.c[name]) for name in ("count", "lat_e6", "lon_e6"))
+    within = ranged.joined_to(table, table.c.key, dialect)
+    of = [table.c[name].in_(values) for name, values in _asked(kinds).items() if values]
+    return select(table.c.key, *sums).select_from(within).where(*of).group_by(table.c.key)
 
 
-def _unfolded(ranges: Sequence[quads.Range], kinds: Kinds) -> Any:
-    table = ticket_deltas
-    columns = (table.c.quad, table.c.change, table.c.lat_deg, table.c.lon_deg)
-    within = or_(*(table.c.quad.between(first, last) for first, last in ranges))
-    return select(*columns).where(within, *_of(table, kinds))
+UNFOLDED = ("quad", "category", "state", "priority", "position", "change", "lat_deg", "lon_deg")
 
 
-def _of(table: Any, kinds: Kinds) -> list[ColumnElement[bool]]:
-    wanted = {name: getattr(kinds, name) for name in KINDS}
-    return [table.c[name].in_(values) for name, values in wanted.items() if values]
+def _unfolded(connection: Connection, ranges: Sequence[quads.Range], kinds: Kinds) -> Iterable[Any]:
+    """The columns UNFOLDED of the changes in ranges of places, of the kinds asked for."""
+    if not ranges:
+        return
+    firsts, asked = [first for first, _ in ranges], list(_asked(kinds).values())
+    bounds = {"first": ranges[0][0], "last": ranges[-1][1]}
+    for row in straight.fetched(connection, _waiting(), bounds):
+        place = bisect_right(firsts, row[0]) - 1
+        is_of = all(not values or row[k + 1] in values for k, values in enumerate(asked))
+        if place >= 0 and row[0] <= ranges[place][1] and is_of:
+            yield row
+
+
+@lru_cache(maxsize=1)
+def _waiting() -> Any:
+    columns = [ticket_deltas.c[name] for name in UNFOLDED]
+    quad = ticket_deltas.c.quad
+    return select(*columns).where(quad.between(bindparam("first", None), bindparam("last", None)))
+
+
+def _asked(kinds: Kinds) -> dict[str, tuple[str, ...]]:
+    return {name: getattr(kinds, name) for name in KINDS}

@@ -192,11 +192,17 @@ LISTED_BY = (
     ("state",),
     ("category", "state"),
     ("priority", "state"),
-    ("assignee",),
-    ("unit_grid",),
-    ("responsible_grid",),
-    ("segment",),
+    ("assignee", "state"),
+    ("unit_grid", "state"),
+    ("responsible_grid", "state"),
+    ("segment", "state"),
 )
+
+# What is asked of the tickets of a box of the map: all of it stands in the index of places.
+OF_PLACES = (
+    "quad", "opened_at", "id", "state", "category", "priority", "due_at", "lat_deg", "lon_deg",
+    "number", "assignee",
+)  # fmt: skip
 
 tickets = Table(
     "tickets",
@@ -226,7 +232,7 @@ tickets = Table(
     _required("version", Integer),
     Column("quad", BigInteger, nullable=False, server_default=text("0")),  # quads.py
     Index("ix_tickets_opened_at_id", "opened_at", "id"),
-    Index("ix_tickets_quad_state", "quad", "state"),
+    Index("ix_tickets_quad", *OF_PLACES),
     Index("ix_tickets_state_due_at_id", "state", "due_at", "id"),
     *(
         Index(f"ix_tickets_{'_'.join(names)}_opened_at_id", *names, "opened_at", "id")

@@ -1,7 +1,7 @@
-"""Statements that SQLAlchemy compiles once; SQLite's driver then gets their text straight.
+"""Statements that SQLAlchemy compiles once; the driver then gets their text straight.
 
 A transaction of fusion is a score of small statements, and the layers between cost several times
-what SQLite itself needs for one. PostgreSQL, which waits for a network, is asked through them.
+what SQLite itself needs for one. Reading from PostgreSQL goes past most of them as well.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, Table
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
 
 from patrolvision.store import arrays
 from patrolvision.store.rows import Row
 
 SQLITE = sqlite.dialect(paramstyle="named")
+PSYCOPG = psycopg_dialect()  # type: ignore[no-untyped-call]
 Convert = Callable[[Any], Any]
 Statement = Any  # of SQLAlchemy: the same object each time, for its text is kept by it
 
@@ -26,7 +28,8 @@ def fetched(
 ) -> Sequence[Any]:
     """Rows as the driver yields them; the statement's columns must need no conversion."""
     if connection.dialect.name != "sqlite":
-        return connection.execute(statement, dict(parameters)).all()
+        text, fixed = _psycopg_text(statement)
+        return connection.exec_driver_sql(text, {**fixed, **parameters}).all()
     text, fixed = _text(statement, ())
     found: list[Any] = _driver(connection).execute(text, {**fixed, **parameters}).fetchall()
     return found
@@ -76,7 +79,19 @@ def _driver(connection: Connection) -> Any:
 @lru_cache(maxsize=1024)
 def _text(statement: Statement, names: tuple[str, ...]) -> tuple[str, Row]:
     """The statement in SQL, with the values that are part of it."""
-    compiled = statement.compile(dialect=SQLITE, column_keys=list(names) or None)
+    return _compiled(statement, SQLITE, list(names) or None)
+
+
+@lru_cache(maxsize=1024)
+def _psycopg_text(statement: Statement) -> tuple[str, Row]:
+    return _compiled(statement, PSYCOPG, None)
+
+
+def _compiled(statement: Statement, dialect: Any, names: list[str] | None) -> tuple[str, Row]:
+    compiled = statement.compile(dialect=dialect, column_keys=names)
+    if "__[POSTCOMPILE" in str(compiled):  # a list of values, each to be a parameter
+        whole = {"render_postcompile": True}
+        compiled = statement.compile(dialect=dialect, column_keys=names, compile_kwargs=whole)
     return str(compiled), {k: v for k, v in compiled.params.items() if v is not None}
 
 

@@ -7,13 +7,23 @@ wrong on one of the engines.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, func, or_, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Double,
+    and_,
+    bindparam,
+    func,
+    literal,
+    or_,
+    type_coerce,
+)
 
-from patrolvision.store import quads
 from patrolvision.store.quads import Bounds
 from patrolvision.store.schema import micros_of, tickets
 
@@ -66,6 +76,58 @@ class Lead:
         return or_(*self.conditions)
 
 
+Shape = tuple[Any, ...]  # of a filter: what it asks about, and of kinds also what; hashable
+BOX = ("west", "south", "east", "north")
+
+
+def shape_of(wanted: TicketFilter) -> Shape:
+    """Filters of one shape are one statement with other parameters."""
+    kinds = (wanted.category, wanted.state, wanted.priority)
+    named = tuple(name for name in CODES if getattr(wanted, name) is not None)
+    instants = (wanted.since is not None, wanted.until is not None, wanted.due_before is not None)
+    places = (wanted.box is not None, wanted.holds is not None)
+    return (*kinds, named, instants, places, wanted.text is not None, len(wanted.areas))
+
+
+def filter_of(shape: Shape) -> TicketFilter:
+    """The filter of a shape, with a statement's parameters in place of values."""
+    category, state, priority, named, instants, (has_box, has_shape), has_text, areas = shape
+    since, until, due = (
+        bindparam(name, None, type_=BigInteger) if is_asked else None
+        for name, is_asked in zip(("since", "until", "due_before"), instants, strict=True)
+    )
+    box = tuple(bindparam(name, None, type_=Double) for name in BOX) if has_box else None
+    made: dict[str, Any] = {name: bindparam(name, None) for name in named}
+    made |= {"since": since, "until": until, "due_before": due, "box": box}
+    made["text"] = bindparam("text", None) if has_text else None
+    made["areas"] = tuple(bindparam(f"area_{k}", None) for k in range(areas))
+    made["holds"] = (lambda lats, lons: ()) if has_shape else None
+    return replace(TicketFilter(category=category, state=state, priority=priority), **made)
+
+
+def parameters_of(wanted: TicketFilter) -> dict[str, Any]:
+    """The values of the parameters of filter_of."""
+    found: dict[str, Any] = {name: getattr(wanted, name) for name in CODES}
+    for name in ("since", "until", "due_before"):
+        at = getattr(wanted, name)
+        found[name] = None if at is None else micros_of(at)
+    if wanted.box is not None:
+        found |= dict(zip(BOX, wanted.box, strict=True))
+    if wanted.text is not None:
+        found |= {"text": wanted.text, "text_end": wanted.text + LAST}
+    for k, area in enumerate(wanted.areas):
+        found |= {f"area_{k}": area, f"area_{k}_end": area + LAST}
+    return found
+
+
+def _micros(at: Any) -> Any:
+    return at if isinstance(at, BindParameter) else micros_of(at)
+
+
+def _value(degrees: Any) -> Any:
+    return degrees if isinstance(degrees, BindParameter) else literal(degrees)
+
+
 def number(column: str) -> ColumnElement[Any]:
     """The column's instant as the integer that is stored."""
     return type_coerce(tickets.c[column], BigInteger)
@@ -94,8 +156,8 @@ def code_lead(name: str, value: str) -> Lead:
 
 def late_lead(before: datetime) -> Lead:
     """Open tickets whose deadline was before an instant."""
-    c = tickets.c
-    return Lead(tuple(and_(c.state == s, c.due_at < before) for s in OPEN), ("due_before",))
+    late = number("due_at") < _micros(before)
+    return Lead(tuple(and_(tickets.c.state == s, late) for s in OPEN), ("due_before",))
 
 
 def areas_lead(areas: Sequence[str]) -> Lead:
@@ -106,8 +168,8 @@ def areas_lead(areas: Sequence[str]) -> Lead:
 
 def time_lead(since: datetime, until: datetime) -> Lead:
     """Tickets opened in a span."""
-    opened = tickets.c.opened_at
-    return Lead((and_(opened >= since, opened < until),), ("time",))
+    opened = number("opened_at")
+    return Lead((and_(opened >= _micros(since), opened < _micros(until)),), ("time",))
 
 
 def kinds_lead(wanted: TicketFilter) -> Lead:
@@ -119,12 +181,6 @@ def kinds_lead(wanted: TicketFilter) -> Lead:
         return Lead(tuple(c.state == state for state in states), ("state",))
     pairs = tuple(and_(c[name] == v, c.state == s) for v in values for s in states)
     return Lead(pairs, (name, "state"))
-
-
-def box_lead(box: Bounds) -> Lead:
-    """Tickets in a box, and others beside it: the box sifts as well, exactly."""
-    ranges, c = quads.quads_covering(box), tickets.c
-    return Lead(tuple(c.quad.between(first, last) for first, last in ranges))
 
 
 def sifting(wanted: TicketFilter, led: Sequence[str] = ()) -> list[ColumnElement[bool]]:
@@ -144,7 +200,7 @@ def sifting(wanted: TicketFilter, led: Sequence[str] = ()) -> list[ColumnElement
     if wanted.text is not None and "text" not in led:
         conditions.append(_begins(wanted.text, hidden))
     if wanted.due_before is not None and "due_before" not in led:
-        late = func.coalesce(number("due_at"), 1 << 62) < micros_of(wanted.due_before)
+        late = func.coalesce(number("due_at"), 1 << 62) < _micros(wanted.due_before)
         conditions += [late, hidden(c.state).in_(OPEN)]
     if "time" not in led:
         conditions += opened_within(wanted, hidden(number("opened_at")))
@@ -157,17 +213,17 @@ def opened_within(wanted: TicketFilter, opened: ColumnElement[Any]) -> list[Colu
     """Since and until, over the instant of opening as given."""
     conditions = []
     if wanted.since is not None:
-        conditions.append(opened >= micros_of(wanted.since))
+        conditions.append(opened >= _micros(wanted.since))
     if wanted.until is not None:
-        conditions.append(opened < micros_of(wanted.until))
+        conditions.append(opened < _micros(wanted.until))
     return conditions
 
 
 def _in_box(box: Bounds) -> ColumnElement[bool]:
     west, south, east, north = box
     lat, lon = tickets.c.lat_deg, tickets.c.lon_deg
-    across = or_(lon >= west, lon <= east) if west > east else lon.between(west, east)
-    return and_(lat.between(south, north), across)
+    across = and_(_value(west) > _value(east), or_(lon >= west, lon <= east))
+    return and_(lat.between(south, north), or_(lon.between(west, east), across))
 
 
 def _in_areas(areas: Sequence[str], shown: Callable[[Any], Any]) -> ColumnElement[bool]:
@@ -179,5 +235,8 @@ def _begins(words: str, shown: Callable[[Any], Any]) -> ColumnElement[bool]:
     return or_(*(_prefixed(shown(tickets.c[name]), words) for name in NAMES))
 
 
-def _prefixed(column: Any, prefix: str) -> ColumnElement[bool]:
-    return and_(column >= prefix, column < prefix + LAST)
+def _prefixed(column: Any, prefix: Any) -> ColumnElement[bool]:
+    end = (
+        bindparam(f"{prefix.key}_end", None) if isinstance(prefix, BindParameter) else prefix + LAST
+    )
+    return and_(column >= prefix, column < end)
