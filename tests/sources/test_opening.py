@@ -112,6 +112,25 @@ def test_seconds_of_video_need_no_clock_at_all(tmp_path: Path) -> None:
     assert (source.started_at, source.counts().without_pose) == (None, 0)
 
 
+def test_what_stands_in_for_what_nothing_told_is_said(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "a.mp4", TIMES, created_at=None)
+    (tmp_path / "a.csv").write_text(
+        "t,lat,lon,heading,rel_alt\n0,22.84,113.23,90,40\n3,22.84,113.2301,90,40\n"
+    )
+    notes = played(open_recording(mission(path), car(platform="drone", pitch_deg=-40.0))).problems
+    assert [note for note in notes if "1970" in note and "--started-at" in note]
+    assert [note for note in notes if "mount.pitch_deg of -40" in note]
+    assert not [note for note in notes if "mount.height_m" in note]
+    dated = mission(path, started_at=START)
+    assert played(open_recording(dated, car())).problems == []
+    silent = (tmp_path / "a.csv").read_text().replace("rel_alt", "abs_alt")
+    (tmp_path / "a.csv").write_text(silent)
+    (note,) = played(
+        open_recording(dated, car(platform="drone", height_m=40.0, pitch_deg=-40.0))
+    ).problems[1:]
+    assert "mount.height_m of 40" in note
+
+
 def test_a_local_time_is_taken_in_the_missions_zone(tmp_path: Path) -> None:
     path = make_video(tmp_path / "a.mp4", TIMES, created_at=None)
     block = "1\n00:00:0{0},000 --> 00:00:0{0},999\n2026-05-04 08:00:0{0}.000\n"

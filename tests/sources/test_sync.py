@@ -210,6 +210,17 @@ def test_a_drones_three_heights_are_never_confused(
         assert (sure(found).height_m, sure(found).sigma_height_m) == (height_m, least_sigma_m)
 
 
+def test_a_drone_that_tells_no_height_flies_at_its_camera_files() -> None:
+    """But not at 1.8 m, a car's that was left there, and not where some samples do tell."""
+    samples = [sample(k, gimbal_heading_deg=10.0, alt_msl_m=400.0) for k in range(3)]
+    silent, low = log_of(samples), car(platform="drone")
+    found = sure(pose(PoseTrack(silent, car(platform="drone", height_m=25.0)), 1.0))
+    assert (found.height_m, found.sigma_height_m) == (25.0, 1.25)
+    assert pose(PoseTrack(silent, low), 1.0) == "no height"
+    partly = log_of([*samples[:2], sample(2, gimbal_heading_deg=10.0, alt_takeoff_m=30.0)])
+    assert pose(PoseTrack(partly, car(platform="drone", height_m=25.0)), 1.0) == "no height"
+
+
 def test_a_drones_gimbal_is_absolute_and_its_tilt_is_not_the_cameras() -> None:
     gimbal = {"gimbal_heading_deg": 10.0, "gimbal_pitch_deg": -45.0, "gimbal_roll_deg": 0.0}
     samples = [

@@ -164,7 +164,7 @@ def _focal(table: _Table, model: str, width: int, hfov_deg_of_media: float | Non
     if table.has("fx"):
         return table.number("fx", 0.0, 1.0, 1e6)
     if not table.has("hfov_deg") and hfov_deg_of_media is None:
-        raise table.wrong("fx", "neither fx nor hfov_deg is given, and the media tells no focal")
+        raise table.wrong("fx", "neither fx nor hfov_deg is given, and the media tells none")
     highest = 179.0 if model == "brown" else 360.0
     hfov_deg = table.number("hfov_deg", hfov_deg_of_media or 0.0, 1.0, highest)
     if model == "fisheye":

@@ -21,7 +21,7 @@ from patrolvision.sources.heading import Leg
 from patrolvision.sources.photos import PhotoFolderSource
 from patrolvision.sources.quality import cleaned, doubtful_legs
 from patrolvision.sources.seen_headings import seen_headings
-from patrolvision.sources.sync import PoseTrack, SyncSettings, check_overlap
+from patrolvision.sources.sync import PoseTrack, SyncSettings, check_overlap, stated_height_m
 from patrolvision.sources.telemetry import is_telemetry, read_inside, read_telemetry
 from patrolvision.sources.video import PoseAt, VideoFacts, VideoSource
 from patrolvision.types import Camera, Mission, Pose
@@ -123,6 +123,8 @@ def _open_video(
             pose_at = _pose_at(
                 path, mission, camera, log, facts, started_at, sigma_time_s, elevation
             )
+    if log is not None and camera is not None:
+        notes = [*notes, *_assumed(path, log, camera, started_at)]
     return VideoSource(
         path,
         stream_id=mission.stream_id,
@@ -135,6 +137,31 @@ def _open_video(
         facts=facts,
         notes=notes,
     )
+
+
+def _assumed(
+    path: Path, log: TelemetryLog, camera: Camera, started_at: datetime | None
+) -> list[str]:
+    """What nothing told and what stands in for it, a sentence each."""
+    notes = []
+    if started_at is None:
+        notes.append(
+            f"{path.name}: neither the video nor its telemetry tells a date: its times count from "
+            "1970-01-01, and rules with hours cannot hold; give --started-at"
+        )
+    if camera.platform == "drone":
+        mount = camera.mount
+        if all(sample.gimbal_pitch_deg is None for sample in log.samples):
+            notes.append(
+                f"{path.name}: its telemetry tells no gimbal angles: the camera file's "
+                f"mount.pitch_deg of {mount.pitch_deg:g} is taken"
+            )
+        if stated_height_m(log, camera) is not None:
+            notes.append(
+                f"{path.name}: its telemetry tells no height above the ground or the take-off: the "
+                f"camera file's mount.height_m of {mount.height_m:g} is taken"
+            )
+    return notes
 
 
 def _proved(
@@ -230,7 +257,7 @@ def _pose_at(
     if log.video_times_s is None and started_at is None:
         raise TelemetryError(
             f"{log.name}: knows only the clock, but {path.name} does not say when it began "
-            "(creation_time); give the mission's started_at"
+            "(creation_time); give --started-at, or started_at in a mission file"
         )
     check_overlap(log, path.name, started_at, facts.duration_s, mission.clock_offset_s)
     if camera is None:

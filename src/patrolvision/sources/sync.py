@@ -8,7 +8,8 @@ spot: its sigma grows with the way it may have crept (9.5° per metre on a circl
 that reverses has a course opposite to its heading: without a compass this goes unnoticed. - The
 camera's own absolute angles win where the telemetry has them; else the mount is composed with the
 vehicle's attitude. A drone's gimbal is level: its vehicle's pitch and roll are not the camera's.
-- A drone's height is height_m, else the height above take-off; alt_msl_m is never a height.
+- A drone's height is height_m, else the height above take-off; alt_msl_m is never a height. Where
+the telemetry tells none at all, that of the mount stands in.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ _CREEP_DEG_PER_M = 9.5
 _DRONE_COURSE_SIGMA_DEG = 30.0  # a drone flies sideways as well
 _GIMBAL_FOLLOW_SIGMA_DEG = 5.0
 _LEAST_FLIGHT_M = 1.0
+_LEAST_STATED_FLIGHT_M = 5.0  # a drone's mount.height_m below it is a car's, left in the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ class PoseTrack:
         self.max_gap_s = max(self.settings.max_gap_s, 2.0 * usual_s)
         lats, lons = [s.lat_deg for s in log.samples], [s.lon_deg for s in log.samples]
         self._motion = Motion(times, lats, lons, self.max_gap_s)
+        self._stated_height_m = stated_height_m(log, self.camera)
         self._series = {
             name: _Series.of(log.samples, times, name, name in _CIRCULAR, self.max_gap_s)
             for name in (*_CIRCULAR, *_PLAIN)
@@ -170,6 +173,8 @@ class PoseTrack:
             height, share = self._value("alt_takeoff_m", time_s), 0.05
             if height is not None and (fall := self._fall(place)) is not None:
                 height, share = height + fall, 0.02
+        if height is None:
+            height = self._stated_height_m
         if height is None:
             return "no height"
         if height < _LEAST_FLIGHT_M:
@@ -314,6 +319,14 @@ class _Series:
         return first + share * (second - first)
 
 
+def stated_height_m(log: TelemetryLog, camera: Camera) -> float | None:
+    """The height a drone's camera file states, for a log without any; None where it is not used."""
+    if camera.platform != "drone" or camera.mount.height_m < _LEAST_STATED_FLIGHT_M:
+        return None
+    told = any(s.height_m is not None or s.alt_takeoff_m is not None for s in log.samples)
+    return None if told else camera.mount.height_m
+
+
 def _signed(angle_deg: float) -> float:
     return (angle_deg + 180.0) % 360.0 - 180.0
 
@@ -351,7 +364,7 @@ def check_overlap(
     if first_at > end or last_at < begin:
         raise TelemetryError(
             f"{log.name}: covers {_span(first_at, last_at)}, but {media_name} covers "
-            f"{_span(begin, end)}: they share no instant (give started_at or clock_offset_s)"
+            f"{_span(begin, end)}: they share no instant (give --started-at, or clock_offset_s in a mission file)"
         )
 
 
