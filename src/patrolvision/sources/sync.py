@@ -364,7 +364,8 @@ def check_overlap(
     if first_at > end or last_at < begin:
         raise TelemetryError(
             f"{log.name}: covers {_span(first_at, last_at)}, but {media_name} covers "
-            f"{_span(begin, end)}: they share no instant (give --started-at, or clock_offset_s in a mission file)"
+            f"{_span(begin, end)}: they share no instant "
+            "(give --started-at, or clock_offset_s in a mission file)"
         )
 
 
