@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from incident_sights import finding
 
@@ -47,3 +49,20 @@ def test_a_thing_that_stood_there_for_a_few_passes_stays_a_thing_of_its_own() ->
     beside = dict.fromkeys(("x9", "x10", "x11"), (45.0, 6.0))
     found = street(np.random.default_rng(2), beside, {})
     assert sorted(len(i.observation_ids) for i in fuse(found)) == [3, *[20] * 8]
+
+
+def test_passes_of_unlike_noise_are_each_believed_as_far_as_they_agree() -> None:
+    """Cars of 0.6 m, a drone of 1.6 m; only the total is told, so the parts are inferred."""
+    rng = np.random.default_rng(5)
+    along_m = np.cumsum(rng.uniform(12, 20, 24))
+    found = []
+    for k in range(40):
+        own, stream = (0.6, "car1") if k % 3 else (1.6, "drone1")
+        shift = rng.normal(0, 2, 2)
+        for n, east_m in enumerate(along_m):
+            east, north = shift + rng.normal(0, own, 2) + (east_m, 0.0)
+            at_s = HOUR * k + 2.0 * n
+            seen = finding(f"o{k}-{n}", f"m{k}", east, north, after_s=at_s, own_sigma_m=own)
+            told = replace(seen.observation, bias_cov_en_m2=None, stream_id=stream)
+            found.append(replace(seen, observation=told))
+    assert len(fuse(found)) == 24

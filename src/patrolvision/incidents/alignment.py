@@ -33,6 +33,7 @@ from patrolvision.types import FloatArray
 
 MAX_SWEEPS = 6
 MAX_CANDIDATES = 48
+RIVAL_M, RIVAL_SHARE = 4.0, 0.7  # another shift that far away, that good, is looked at closely
 DOUBT = 3.0  # a thing seen n times is believed n / (n + DOUBT): false alarms draw less
 SCALE_PRIOR_WEIGHT = 20.0  # residuals that the stated own noise counts for
 
@@ -147,14 +148,46 @@ def _voted_shift(
     trial = np.concatenate([np.zeros((1, 2)), times(alone, times(weight[pick], apart[pick]))])
     gain = settings.vote_chi2 - chi2(apart[None] - trial[:, None], weight[None])
     total = np.maximum.reduceat(np.maximum(gain, 0.0), first_of_i, axis=1).sum(axis=1)
-    found = np.asarray(trial[int(np.argmax(total - chi2(trial, prior)))])
+    total -= chi2(trial, prior)
+    refined = [
+        _refined(start, prior, first_of_i, apart, weight, settings)
+        for start in _rivals(trial, total)
+    ]
+    return max(refined, key=lambda found: found[1])[0]
+
+
+def _rivals(trial: FloatArray, total: FloatArray) -> list[FloatArray]:
+    """The best of the trials, and the best of those far from it unless they are much worse.
+
+    Things in a regular row fit nearly as well one place on; a trial that comes from one noisy pair
+    does not tell which is right.
+    """
+    first = int(np.argmax(total))
+    far = ((trial - trial[first]) ** 2).sum(axis=1) > RIVAL_M**2
+    second = int(np.argmax(np.where(far, total, -np.inf)))
+    close_run = far[second] and total[second] >= RIVAL_SHARE * total[first]
+    return [trial[first], trial[second]] if close_run else [trial[first]]
+
+
+def _refined(
+    found: FloatArray,
+    prior: FloatArray,
+    first_of_i: IntArray,
+    apart: FloatArray,
+    weight: FloatArray,
+    settings: AlignmentSettings,
+) -> tuple[FloatArray, float]:
+    """A trial after a few steps of least squares over the pairs it explains, and its score."""
+    lengths = np.diff(first_of_i, append=len(apart))
     for _ in range(5):
         gain = settings.vote_chi2 - chi2(apart - found, weight)
-        best = np.repeat(np.maximum.reduceat(gain, first_of_i), np.diff(first_of_i, append=len(i)))
+        best = np.repeat(np.maximum.reduceat(gain, first_of_i), lengths)
         used = (gain == best) & (gain > 0)
         pull = times(weight[used], apart[used]).sum(axis=0)
         found = times(inverse(prior + weight[used].sum(axis=0)), pull)
-    return found
+    gain = settings.vote_chi2 - chi2(apart - found, weight)
+    score = np.maximum(np.maximum.reduceat(gain, first_of_i), 0.0).sum()
+    return found, float(score - chi2(found, prior))
 
 
 def _densest(apart: FloatArray) -> IntArray:
@@ -223,21 +256,32 @@ def _rescaled(label: IntArray, shift: FloatArray, stated: Sightings) -> Sighting
 
     The median of a chi-square with two degrees of freedom is 2 ln 2. The places of the things and
     the shifts of the passes were fitted to the same sightings and took their part of it, so only
-    what is left over counts, and the stated value counts as SCALE_PRIOR_WEIGHT of that.
+    what is left over counts. Each stream shows its own noise, a drone another than a car, and each
+    pass of it; what is believed of the larger group counts as SCALE_PRIOR_WEIGHT sightings.
     """
     things = things_on_map(label, shift, stated)
     of = np.searchsorted(things.label, label)
     missions = len(np.unique(stated.mission))
     left_over = len(label) - len(things.label) - missions
-    use = ~stated.is_told
-    if left_over <= 0 or not use.any():
+    use = np.flatnonzero(~stated.is_told)
+    if left_over <= 0 or not len(use):
         return stated
     rest = stated.xy - shift[stated.mission] - things.xy[of]
-    value = float(np.median(chi2(rest[use], stated.weight[use])))
-    measured = value / (2 * log(2)) * len(label) / left_over
-    scale = (SCALE_PRIOR_WEIGHT + left_over * measured) / (SCALE_PRIOR_WEIGHT + left_over)
-    factor = np.where(stated.is_told, 1.0, min(max(scale, 0.1), 4.0))
-    return replace(stated, own=stated.own * factor[:, None, None])
+    value = chi2(rest, stated.weight)[use] / (2 * log(2)) * len(label) / left_over
+    believed = np.full(len(use), _pulled(float(np.median(value)), left_over, 1.0))
+    for group in (stated.stream[use], stated.mission[use]):
+        order = np.argsort(group, kind="stable")
+        for part in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
+            measured = float(np.median(value[part]))
+            believed[part] = _pulled(measured, len(part), float(believed[part[0]]))
+    scale = np.ones(len(label))
+    scale[use] = np.clip(believed, 0.1, 4.0)
+    return replace(stated, own=stated.own * scale[:, None, None])
+
+
+def _pulled(measured: float, count: int, before: float) -> float:
+    """What count residuals measured, pulled towards what was believed before."""
+    return (SCALE_PRIOR_WEIGHT * before + count * measured) / (SCALE_PRIOR_WEIGHT + count)
 
 
 def _same_partition(a: IntArray, b: IntArray) -> bool:

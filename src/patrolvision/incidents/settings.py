@@ -79,7 +79,7 @@ LITTER = CategorySettings(
 VEHICLES = CategorySettings(
     class_groups=(frozenset({"car", "truck", "bus", "van"}),),
     extent_sigma_m=0.5,
-    max_gap_s=DAY_S,
+    max_gap_s=3 * DAY_S,
     removal_prior=0.03,
     return_prior=0.001,
 )

@@ -15,8 +15,8 @@ class Sightings:
     """N observations as arrays, by start; missions are numbered by time.
 
     xy (N, 2) east, north; own (N, 2, 2) each sighting's own noise; bias (M, 2, 2) each mission's
-    prior of its shift; mission, group (N,) integers, and only sightings of one group may be one
-    thing; start, end (N,) seconds; max_gap_s (N,): unseen for longer, it is another thing;
+    prior of its shift; mission, stream, group (N,) integers, and only sightings of one group may be
+    one thing; start, end (N,) seconds; max_gap_s (N,): unseen for longer, it is another thing;
     is_told (N,): the split between own noise and bias came with the observation, it was not
     inferred here.
     """
@@ -25,6 +25,7 @@ class Sightings:
     own: FloatArray
     bias: FloatArray
     mission: IntArray
+    stream: IntArray
     group: IntArray
     start: FloatArray
     end: FloatArray
