@@ -55,7 +55,7 @@ class Settings(_Frozen):
     model: str | None = None  # name, name@version or path; None: the production model
     models_dir: Path = Field(default_factory=default_models_dir)
     engine: Literal["auto", "openvino", "ultralytics"] = "auto"
-    precision: Literal["auto", "f32", "bf16"] = "auto"
+    precision: Literal["auto", "f32", "bf16", "int8"] = "auto"
     input_px: Annotated[int, Field(ge=64, le=4096)] | None = None  # None: the model card's
     tiling: Literal["auto", "on", "off"] = "auto"  # auto: for drone pictures wider than the net
     analysis_fps: PositiveFloat | None = 5.0  # None: every frame

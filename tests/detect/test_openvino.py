@@ -39,8 +39,20 @@ def test_the_precision_asked_for_is_the_one_used(colours: ModelRelease) -> None:
 
 
 def test_an_unknown_precision_is_refused(colours: ModelRelease) -> None:
-    with pytest.raises(ModelError, match="precision must be auto, f32 or bf16, got 'int4'"):
+    with pytest.raises(ModelError, match="precision must be auto, f32, bf16 or int8, got 'int4'"):
         OpenVinoDetector(colours, precision="int4")  # type: ignore[arg-type]
+
+
+def test_eight_bits_are_refused_of_a_release_without_them(colours: ModelRelease) -> None:
+    with pytest.raises(ModelError, match="has no weights for openvino-int8, only for openvino"):
+        OpenVinoDetector(colours, precision="int8")
+
+
+def test_eight_bits_are_a_network_of_their_own(colours: ModelRelease) -> None:
+    files = {"lost.xml": {"runtime": "openvino"}, "colours.xml": {"runtime": "openvino-int8"}}
+    detector = OpenVinoDetector(replace(colours, card={"files": files}), precision="int8")
+    assert detector.precision == "f32"
+    assert len(detector.detect([_picture(RED)])[0].class_id) == 1
 
 
 def test_no_threads_at_all_are_refused(colours: ModelRelease) -> None:

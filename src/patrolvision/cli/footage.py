@@ -43,7 +43,7 @@ def add_stages(commands: Any) -> None:
     detect.add_argument("--model", metavar="NAME|PATH")
     detect.add_argument("--models-dir", type=Path, help=argparse.SUPPRESS)
     detect.add_argument("--engine", choices=("auto", "openvino", "ultralytics"), default="auto")
-    detect.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto")
+    detect.add_argument("--precision", choices=("auto", "f32", "bf16", "int8"), default="auto")
     detect.add_argument("--tiling", choices=("on", "off"), default="off")
     detect.add_argument("--conf", type=float, metavar="P", help="instead of the card's thresholds")
     detect.set_defaults(door=door("peek", "detect"))
@@ -67,7 +67,7 @@ def _add_analysis_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME|PATH", help="default: the production model")
     parser.add_argument("--models-dir", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--engine", choices=("auto", "openvino", "ultralytics"), default="auto")
-    parser.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto")
+    parser.add_argument("--precision", choices=("auto", "f32", "bf16", "int8"), default="auto")
     parser.add_argument(
         "--analysis-fps", type=float, default=5.0, metavar="N", help="0: every frame (default 5)"
     )

@@ -115,7 +115,7 @@ def _add_models(commands: Any) -> None:
         gated.add_argument("--rounds", type=int, default=1000, help="of the bootstrap")
         gated.add_argument("--seed", type=int, default=0)
         gated.add_argument("--engine", choices=("auto", "openvino", "ultralytics"), default="auto")
-        gated.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto")
+        gated.add_argument("--precision", choices=("auto", "f32", "bf16", "int8"), default="auto")
 
 
 def _add_evaluate(commands: Any) -> None:
@@ -126,7 +126,7 @@ def _add_evaluate(commands: Any) -> None:
     judge.add_argument("--out", type=Path, metavar="DIR", help="write report.json and report.html")
     judge.add_argument("--models-dir", type=Path, help=argparse.SUPPRESS)
     judge.add_argument("--engine", choices=("auto", "openvino", "ultralytics"), default="auto")
-    judge.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto")
+    judge.add_argument("--precision", choices=("auto", "f32", "bf16", "int8"), default="auto")
     judge.add_argument("--input-px", type=int, metavar="N", help="default: the model card's")
     judge.add_argument("--tiling", choices=("on", "off"), default="off")
     judge.add_argument(

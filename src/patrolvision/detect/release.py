@@ -20,7 +20,7 @@ from patrolvision.detect.decode import same_thresholds
 from patrolvision.errors import ModelError
 from patrolvision.types import ModelRelease
 
-Runtime = Literal["openvino", "torch"]
+Runtime = Literal["openvino", "openvino-int8", "torch"]
 
 BARE_RUNTIMES: Mapping[str, Runtime] = {".xml": "openvino", ".onnx": "openvino", ".pt": "torch"}
 BARE_THRESHOLD = 0.25
@@ -58,7 +58,7 @@ def known_releases(models_dir: Path) -> list[str]:
 
 def weights_file(release: ModelRelease, runtime: Runtime) -> Path:
     """The release's file to open with this runtime; raises ModelError if it has none or lost it."""
-    mains = {".xml", ".onnx"} if runtime == "openvino" else {".pt"}
+    mains = {".pt"} if runtime == "torch" else {".xml", ".onnx"}
     for name, about in release.card["files"].items():
         if about.get("runtime") == runtime and Path(name).suffix in mains:
             path: Path = release.folder / name
