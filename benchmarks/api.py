@@ -44,7 +44,7 @@ ASKED: dict[str, Requests] = {
     "window": questions.a_window,
     "office": questions.Office(),
 }
-POSTING = {1: 50, 20: 8, 200: 2}  # observations of a post -> clients
+POSTING = {20: 8, 200: 2}  # observations of a post -> clients; of single ones --clients
 
 
 def _serve(url: str, listening: socket.socket, settings: OfficeSettings) -> None:
@@ -125,8 +125,9 @@ def run(url: str, args: argparse.Namespace) -> None:
             told(name, args.clients, ASKED[name], args.pause)
         key = device_key(url) if args.posts else ""
         for batch in (int(size) for size in filter(None, args.posts.split(","))):
-            posts = questions.Patrols(batch, key, seed=batch)
-            told(f"posts of {batch} observations", POSTING[batch], posts, 0.0)
+            posts = questions.Patrols(batch, key)
+            clients = args.clients if batch == 1 else POSTING[batch]
+            told(f"posts of {batch} observations", clients, posts, 0.0)
 
 
 def _until_it_answers(port: int) -> None:

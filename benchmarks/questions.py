@@ -132,11 +132,11 @@ class Patrols:
     some minutes later, a metre or two beside where the first one saw it.
     """
 
-    def __init__(self, batch: int, key: str, *, seed: int = 0) -> None:
+    def __init__(self, batch: int, key: str) -> None:
         self._batch, self._key = batch, key
         self._run, self._number = os.urandom(4).hex(), itertools.count()
         self._seen: list[tuple[float, float, datetime]] = []
-        self._r = random.Random(seed)
+        self._r = random.Random()  # another part of the city each time, as patrols go
 
     def __call__(self, _: random.Random) -> bytes:
         """The next post."""

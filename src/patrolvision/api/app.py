@@ -19,8 +19,12 @@ from patrolvision.store.sql_store import SqlStore
 from patrolvision.types import Image
 
 # Modules of routes/ with `def router(office: Office) -> APIRouter`; one line each, the first match
-# of an address wins.
+# of an address wins; what is asked most often stands first.
 ROUTES = (
+    "observations",
+    "tickets",
+    "clusters",
+    "tiles",
     "sessions",
     "accounts",
     "open311",
@@ -31,12 +35,8 @@ ROUTES = (
     "moves",
     "verdicts",
     "evidence",
-    "tickets",
     "incidents",
-    "observations",
     "coverage",
-    "clusters",
-    "tiles",
     "crews",
     "devices",
     "zones",

@@ -1,16 +1,18 @@
 """What devices send: observations and looks through rules, fusion and tickets, as `fuse` does it.
 
-Posts that come while another one is being written are written together in the next transaction
-(group commit): many small posts cost little more than one large one. Each is judged by itself, so
-that what it leads to does not depend on whom it travelled with.
+Posts that come while others are being written are written together in the next transaction
+(group commit, by one thread of a worker): many small posts cost little more than one large one.
+Each is judged by itself, so that what it leads to does not depend on whom it travelled with.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -28,7 +30,10 @@ from patrolvision.types import Finding, GridCodes, Look, Observation
 CLOCK_TOLERANCE = timedelta(minutes=5)  # a device's clock may be that much ahead of ours
 MOST = 1000  # items of one post, and about so many of one transaction
 MOST_CORNERS = 500  # of a look
-ASK_AGAIN_S = 2.0  # how long zones and grids are taken to be what they were
+QUICK = 10  # items that are read where they come in
+ASK_AGAIN_S = 2.0  # how long zones, grids and classes are taken to be what they were
+GATHER_S = 0.004  # after the first post, for those that come with it
+IDLE_S = 1.0  # of the writing thread, before it ends
 FIELD = re.compile(r"field (\w+)")
 Item = TypeVar("Item", Observation, Look)
 
@@ -40,8 +45,7 @@ class Post:
     observations: tuple[Observation, ...] = ()
     looks: tuple[Look, ...] = ()
     new: int = 0
-    is_done: bool = False
-    error: StoreError | None = None
+    written: Future[None] = field(default_factory=Future)
 
     @property
     def size(self) -> int:
@@ -58,17 +62,33 @@ class Layers:
     _versions: tuple[int, int] = (-1, -1)
     _rules: Rulebook = field(default_factory=Rulebook)
     _grids: GridIndex | None = None
+    _classes: frozenset[str] = frozenset()
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def now(self) -> tuple[Rulebook, GridIndex | None]:
         """The rules over the stored zones, and the stored grids."""
         with self._lock:
-            if time.monotonic() - self._asked_at > ASK_AGAIN_S:
-                self._look()
-                self._asked_at = time.monotonic()
+            self._look_now_and_then()
             return self._rules, self._grids
 
+    def classes(self) -> frozenset[str]:
+        """The classes that registered algorithms add."""
+        with self._lock:
+            self._look_now_and_then()
+            return self._classes
+
+    @property
+    def are_fresh(self) -> bool:
+        """Whether they are known without a look into store and files."""
+        return time.monotonic() - self._asked_at <= ASK_AGAIN_S
+
+    def _look_now_and_then(self) -> None:
+        if not self.are_fresh:
+            self._look()
+            self._asked_at = time.monotonic()
+
     def _look(self) -> None:
+        self._classes = wiring.registered_classes()
         store = self.office.store
         zones, grids = (area_version(store.engine, kind) for kind in ("zones", "grids"))
         if zones != self._versions[0]:
@@ -85,14 +105,18 @@ class Intake:
         self._office = office
         self._layers = Layers(office)
         self._waiting: list[Post] = []
-        self._entry = threading.Lock()
-        self._turn = threading.Lock()
+        self._entry = threading.Condition()
+        self._writer: threading.Thread | None = None
+
+    def is_quick_to_read(self, items: Sequence[Any], who: Principal) -> bool:
+        """Whether reading takes a millisecond at most and no look into the store."""
+        return len(items) <= QUICK and not who.areas and self._layers.are_fresh
 
     def read_observations(
         self, items: Sequence[Any], who: Principal
     ) -> tuple[list[Observation], list[dict[str, Any]]]:
         """The observations of a post, one per id, and the items that cannot be true."""
-        latest, known = self._office.clock() + CLOCK_TOLERANCE, wiring.registered_classes()
+        latest, known = self._office.clock() + CLOCK_TOLERANCE, self._layers.classes()
         found, failed = _read(
             items, lambda r: records.observation_from_record(r, now=latest, registered=known)
         )
@@ -102,7 +126,7 @@ class Intake:
         self, items: Sequence[Any], who: Principal
     ) -> tuple[list[Look], list[dict[str, Any]]]:
         """The looks of a post, one per id, and the items that cannot be true."""
-        latest, known = self._office.clock() + CLOCK_TOLERANCE, wiring.registered_classes()
+        latest, known = self._office.clock() + CLOCK_TOLERANCE, self._layers.classes()
         found, failed = _read(items, lambda r: _look_of(r, latest, known))
         return self._within(found, failed, who, lambda look: look.polygon[0])
 
@@ -114,11 +138,13 @@ class Intake:
         place_of: Callable[[Item], tuple[float, float]],
     ) -> tuple[list[Item], list[dict[str, Any]]]:
         """Without what lies outside the areas of the one who sends."""
+        if not who.areas:
+            return [item for _, item in found], failed
         _, grids = self._layers.now()
         kept: list[Item] = []
         for index, item in found:
             codes = GridCodes() if grids is None else grids.codes_at(*place_of(item))
-            if not who.areas or who.covers(codes):
+            if who.covers(codes):
                 kept.append(item)
             else:
                 said = f"{item.id}: lies outside the areas of {who.name}"
@@ -127,16 +153,36 @@ class Intake:
 
     def take(self, post: Post) -> Post:
         """The post, written; StoreError if it could not be."""
+        self._hand_in(post)
+        post.written.result()
+        return post
+
+    async def taken(self, post: Post) -> Post:
+        """The same for who must not be kept waiting."""
+        self._hand_in(post)
+        await asyncio.wrap_future(post.written)
+        return post
+
+    def _hand_in(self, post: Post) -> None:
         if not post.size:
-            return post
+            post.written.set_result(None)
+            return
         with self._entry:
             self._waiting.append(post)
-        with self._turn:
-            if not post.is_done:
-                self._write(self._next())
-        if post.error is not None:
-            raise post.error
-        return post
+            if self._writer is None:
+                self._writer = threading.Thread(target=self._write_all, name="intake", daemon=True)
+                self._writer.start()
+            else:
+                self._entry.notify()
+
+    def _write_all(self) -> None:
+        while True:
+            with self._entry:
+                if not self._waiting and not self._entry.wait_for(lambda: self._waiting, IDLE_S):
+                    self._writer = None
+                    return
+            time.sleep(GATHER_S)
+            self._write(self._next())
 
     def _next(self) -> list[Post]:
         """The posts that have waited longest, as many as go into one transaction."""
@@ -155,13 +201,17 @@ class Intake:
             self._settle(posts)
         except StoreError as error:
             if len(posts) == 1:
-                posts[0].error = error
+                posts[0].written.set_exception(error)
             else:  # one of them may be at fault: each by itself
                 for post in posts:
                     self._write([post])
-        finally:
+        except BaseException as error:
             for post in posts:
-                post.is_done = True
+                if not post.written.done():
+                    post.written.set_exception(error)
+        else:
+            for post in posts:
+                post.written.set_result(None)
 
     def _settle(self, posts: Sequence[Post]) -> None:
         rules, grids = self._layers.now()

@@ -6,6 +6,7 @@ requests and says which it is; a scrape meets one of them.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import threading
@@ -146,4 +147,17 @@ def _identity(scope: Scope) -> str:
     sent = next((value for name, value in scope["headers"] if name == REQUEST_ID), b"")
     text = sent.decode("latin-1")
     plain = text.isascii() and text.replace("-", "").replace("_", "").isalnum()
-    return text if plain and len(text) <= ID_SIZE else uuid.uuid4().hex
+    return text if plain and len(text) <= ID_SIZE else _new_identity()
+
+
+# A call of the system for random bytes gives the interpreter away, and has to wait until it gets
+# it back: milliseconds, where another thread works. One call a process and a count are as good.
+_PROCESS: list[str | int] = [0, ""]
+_COUNT = itertools.count(1)
+
+
+def _new_identity() -> str:
+    """An id that no other request has had, in this process or another one."""
+    if _PROCESS[0] != os.getpid():
+        _PROCESS[:] = [os.getpid(), uuid.uuid4().hex[:20]]
+    return f"{_PROCESS[1]}{next(_COUNT):012x}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 from fastapi import Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 
 from patrolvision.api import problems
 from patrolvision.api.intake import MOST, Post
@@ -29,12 +29,13 @@ async def items(request: Request) -> list[Any]:
     return found
 
 
-def answered(post: Post, failed: Sequence[dict[str, Any]]) -> JSONResponse:
+def answered(post: Post, failed: Sequence[dict[str, Any]]) -> Response:
     """What became of a post; 422 where nothing of it could be true."""
     if post.size == 0:
         first = failed[0] if failed else {"error": "nothing was sent"}
         return problems.answer(422, first["error"], errors=list(failed))
-    return JSONResponse({"accepted": post.size, "new": post.new, "failed": list(failed)})
+    said = {"accepted": post.size, "new": post.new, "failed": list(failed)}
+    return Response(orjson.dumps(said), media_type="application/json")
 
 
 def body_of(one: dict[str, Any]) -> dict[str, Any]:

@@ -190,6 +190,7 @@ def router(office: Office) -> APIRouter:
         """End a key."""
         if not office.accounts.revoke_key(key_id, office.clock()):
             raise Problem(404, f"there is no key {key_id!r} that works")
+        office.kept.forget_people()
         office.note(request, who.name, "key_revoked", key_id)
         return Response(status_code=204)
 

@@ -1,5 +1,6 @@
 """GET and POST /observations: what the patrols saw, and the door by which devices tell it."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -8,7 +9,7 @@ from fastapi.responses import Response
 from patrolvision.api import answers, posted, queries, schemas, shapes
 from patrolvision.api.intake import Intake, Post
 from patrolvision.api.row_lists import AskedPage
-from patrolvision.api.security import Office, Principal, reader, requires_scope
+from patrolvision.api.security import Office, Principal, reader, sender
 from patrolvision.api.territory import Territory
 from patrolvision.store.pages import RowFilter
 from patrolvision.store.schema import observations as table
@@ -73,8 +74,8 @@ def router(office: Office) -> APIRouter:
         responses={200: {"model": schemas.Accepted}},
         openapi_extra=posted.body_of(BODY),
     )
-    def observed(
-        who: Annotated[Principal, Depends(requires_scope(office, SCOPE))],
+    async def observed(
+        who: Annotated[Principal, Depends(sender(office, SCOPE))],
         items: Annotated[list[Any], Depends(posted.items)],
     ) -> Response:
         """Take one observation or up to 1000; what was sent before changes nothing.
@@ -82,7 +83,11 @@ def router(office: Office) -> APIRouter:
         They go through the same rules, fusion and tickets as `patrolvision fuse`, with the zones
         and grids of the office. Items that cannot be true are named, the others count.
         """
-        found, failed = intake.read_observations(items, who)
-        return posted.answered(intake.take(Post(observations=tuple(found))), failed)
+        if intake.is_quick_to_read(items, who):
+            found, failed = intake.read_observations(items, who)
+        else:
+            read = partial(intake.read_observations, items, who)
+            found, failed = await office.kept.make(read)
+        return posted.answered(await intake.taken(Post(observations=tuple(found))), failed)
 
     return router
