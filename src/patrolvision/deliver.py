@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from patrolvision import __version__, records, wiring
 from patrolvision.config import Settings
@@ -72,7 +73,10 @@ def deliver(
     finally:
         store.close()
     entries = ordered(
-        tuple(_entry(settings.out, i, tickets.get(i.id), findings) for i in incidents)
+        tuple(
+            _entry(settings.out, i, tickets.get(i.id), findings, ZoneInfo(settings.timezone))
+            for i in incidents
+        )
     )
     rows = [_ticket_row(e) for e in entries if e.ticket is not None]
     geojson = records.features(
@@ -115,13 +119,17 @@ def _ticket_row(entry: Entry) -> dict[str, Any]:
 
 
 def _entry(
-    out: Path, incident: Incident, ticket: Ticket | None, findings: Mapping[str, Finding]
+    out: Path,
+    incident: Incident,
+    ticket: Ticket | None,
+    findings: Mapping[str, Finding],
+    zone: ZoneInfo,
 ) -> Entry:
     mine = [findings[o] for o in incident.observation_ids if o in findings]
     mine.sort(key=lambda f: (-f.observation.frames * f.score, f.id))
     pictures = [p for f in mine for p in f.evidence.get("pictures", ())]
     chosen = _one_close_then_wide(pictures)
-    return Entry(incident, ticket, tuple(_embedded(out, p) for p in chosen), _size(mine))
+    return Entry(incident, ticket, tuple(_embedded(out, p, zone) for p in chosen), _size(mine))
 
 
 def _size(findings: Sequence[Finding]) -> str:
@@ -144,8 +152,8 @@ def _one_close_then_wide(pictures: Sequence[Mapping[str, Any]]) -> list[Mapping[
     return [*list(wide.values())[: MAX_PICTURES - len(closest)], *closest]
 
 
-def _embedded(out: Path, picture: Mapping[str, Any]) -> Picture:
-    at = datetime.fromisoformat(picture["captured_at"])
+def _embedded(out: Path, picture: Mapping[str, Any], zone: ZoneInfo) -> Picture:
+    at = datetime.fromisoformat(picture["captured_at"]).astimezone(zone)
     caption = f"{picture['view']} · {picture['mission_id']} · {at:%H:%M:%S}"
     try:
         return Picture(caption, (out / picture["file"]).read_bytes()[:EMBED_MAX_BYTES])
@@ -164,6 +172,7 @@ def _recording(result: MissionResult) -> Recording:
         findings=result.findings,
         track=result.track,
         error=result.error,
+        notes=result.notes,
     )
 
 

@@ -117,6 +117,19 @@ def test_the_page_counts_tickets_and_not_reviews() -> None:
     assert "for review" in page
 
 
+def test_what_must_be_known_of_a_recording_is_told_and_its_zone_named() -> None:
+    """And a recording all of whose frames have a pose does not read as having none."""
+    assert "To be known" not in render(report())
+    counts = FrameCounts(10, 4, {"rate": 6})
+    told = Recording("m", "m.mp4", AT, 1.0, counts, 0, 0, notes=("2 fixes are <stale>",))
+    page = render(report(recordings=(told,), timezone="Asia/Shanghai"))
+    assert "To be known" in page
+    assert "2 fixes are &lt;stale&gt;" in page
+    assert "all times in Asia/Shanghai" in page
+    assert "<td>2026-05-04 08:00:05</td>" in page
+    assert "<td>all</td>" not in page
+
+
 def test_a_report_without_any_place_has_no_map() -> None:
     page = render(report(recordings=()))
     assert "<svg" not in page

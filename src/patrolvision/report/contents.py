@@ -42,6 +42,7 @@ class Recording:
     findings: int
     track: tuple[LatLon, ...] = ()
     error: str | None = None
+    notes: tuple[str, ...] = ()  # what a person should know before believing its places
 
 
 @dataclass(frozen=True, slots=True)

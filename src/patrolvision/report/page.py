@@ -106,9 +106,19 @@ def _recording(recording: Recording, zone: ZoneInfo) -> str:
     duration = "–" if recording.duration_s is None else f"{recording.duration_s:.1f} s"
     cells = (
         recording.mission_id, started, duration, f"{counts.read}", f"{counts.analysed}", skipped,
-        problems or "all", f"{recording.observations} → {recording.findings}",
+        problems or "–", f"{recording.observations} → {recording.findings}",
     )  # fmt: skip
     return "<tr>" + "".join(_tag("td", cell) for cell in cells) + "</tr>"
+
+
+def _notes(report: Report) -> str:
+    """What was left out, corrected or distrusted, recording by recording; nothing without any."""
+    told = "".join(
+        f"<li><b>{escape(recording.mission_id)}</b> {escape(note)}</li>"
+        for recording in report.recordings
+        for note in recording.notes
+    )
+    return f'<section><h2>To be known</h2><ul class="notes">{told}</ul></section>' if told else ""
 
 
 def _resource(name: str) -> str:
@@ -128,7 +138,7 @@ def _header(report: Report, zone: ZoneInfo) -> str:
     recordings = f"{seen} recording{'s' if seen != 1 else ''} · " if seen else ""
     line = (
         f"{recordings}detector {report.model_release} · "
-        f"{report.program} · {_when(report.generated_at, zone)} ({report.timezone})"
+        f"{report.program} · {_when(report.generated_at, zone)} · all times in {report.timezone}"
     )
     return (
         f"<header class='top'><h1>{escape(report.title)}</h1><p>{escape(line)}</p>"
@@ -178,7 +188,7 @@ def render(report: Report) -> str:
         '<li class="ring">95 % of the place</li></ul></section>'
         f'<section class="cards">{cards or nothing}</section>'
         f"{f'<section><h2>Not read</h2><ul>{failed}</ul></section>' if failed else ''}"
-        f"{looked_at if report.recordings else ''}</main>"
+        f"{looked_at if report.recordings else ''}{_notes(report)}</main>"
         "<footer>People's heads and the ends of vehicles are blurred in every picture.</footer>"
         f"<script>{_resource('script.js')}</script></body></html>"
     )
