@@ -89,7 +89,7 @@ def test_a_place_repeated_while_driving_gives_no_pose_and_is_counted(hz: int) ->
     assert [pose(clean, t) for t in (11.0, 13.5, 16.5)][:2] == ["gap in telemetry"] * 2
     assert isinstance(pose(clean, 18.0), Pose)
     assert notes == [
-        f"made: the same place was repeated while moving 1 times, for {run.duration_s:.1f} s at "
+        f"made: the same place was repeated while moving once, for {run.duration_s:.1f} s at "
         "most; there is no pose meanwhile"
     ]
 
@@ -294,7 +294,7 @@ def test_what_was_taken_out_stands_in_the_recordings_problems(tmp_path: Path) ->
     assert list(source.problems) == [  # type: ignore[attr-defined]
         "a.mp4: 1 telemetry records left out (jump)",
         "a.mp4: 5 telemetry records left out (stale)",
-        "a.csv: the same place was repeated while moving 1 times, for 6.0 s at most; there is no "
+        "a.csv: the same place was repeated while moving once, for 6.0 s at most; there is no "
         "pose meanwhile",
     ]
 

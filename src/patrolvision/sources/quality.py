@@ -244,16 +244,17 @@ def _notes(
     astray = set(quality.outliers)
     lasting = [j for j in quality.jumps if not {j.from_index, j.index} & astray]
     if quality.stale:
+        count = len(quality.stale)
+        often = "once" if count == 1 else f"{count} times"
         notes.append(
-            f"{name}: the same place was repeated while moving {len(quality.stale)} times, for "
+            f"{name}: the same place was repeated while moving {often}, for "
             f"{quality.longest_stale_s:.1f} s at most; there is no pose meanwhile"
         )
     if quality.gaps:
         longest_s = max(end - begin for begin, end in quality.gaps)
-        notes.append(
-            f"{name}: {len(quality.gaps)} gaps, the longest of {longest_s:.1f} s; "
-            "there is no pose meanwhile"
-        )
+        count = len(quality.gaps)
+        gaps = "a gap" if count == 1 else f"{count} gaps, the longest"
+        notes.append(f"{name}: {gaps} of {longest_s:.1f} s; there is no pose meanwhile")
     if lasting:
         first = lasting[0]
         notes.append(
