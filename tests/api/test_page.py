@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 
 from patrolvision import wiring
 from patrolvision.api.app import create_app
-from patrolvision.api.routes.page import own_files, policy
+from patrolvision.api.routes.page import Asset, own_files, policy, worker_of
 from patrolvision.config import OfficeSettings
 from patrolvision.store.sql_store import SqlStore
 
@@ -119,3 +119,18 @@ def test_every_phrase_that_is_asked_for_is_known() -> None:
         if name.endswith(".js"):
             for key in re.findall(r'\bt\("([\w.]+)"', asset.content.decode()):
                 assert key in known, f"{name} asks for {key}"
+
+
+def test_the_service_worker_keeps_every_file_of_the_page_and_is_another_when_one_changes(
+    client: TestClient,
+) -> None:
+    answer = client.get("/sw.js")
+    assert answer.headers["content-type"].startswith("text/javascript")
+    first, second, *_ = answer.text.splitlines()
+    files = json.loads(first.removeprefix("const FILES = ").removesuffix(";"))
+    assert {"/", "/web/js/main.js", "/web/i18n/zh.json", "/web/css/tokens.css"} <= set(files)
+    assert all(client.get(address).status_code == 200 for address in files)
+    assert not any(address.startswith("/api") for address in files), "no data of the office"
+    changed = own_files() | {"js/main.js": Asset(b"another", "text/javascript")}
+    assert worker_of(changed).content.splitlines()[1] != second.encode()
+    assert "worker-src 'self' blob:" in client.get("/").headers["content-security-policy"]

@@ -16,6 +16,7 @@ from helpers.desk_office import SETUP_TOKEN, DeskOffice
 from helpers.office_people import CHEAP_LOG2, hire
 from patrolvision.api import credentials
 from patrolvision.api.app import create_app
+from patrolvision.config import OfficeSettings
 from patrolvision.store.accounts import SqlAccounts
 from patrolvision.store.sql_store import open_store
 
@@ -43,9 +44,10 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-def _listening() -> socket.socket:
+def _listening(port: int) -> socket.socket:
     listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
     return listener
 
 
@@ -58,18 +60,39 @@ def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeskOffi
     for category in ("litter", "illegal_parking", "open_fire"):
         made.find(category, category)
     SqlAccounts(store.engine).expect_setup(credentials.sha256(SETUP_TOKEN))
-    listener = _listening()
-    app = create_app(store, media=tmp_path, hide=lambda image: image)
-    config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-    thread.start()
-    made.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    served = _Served(made)
+    made.go_down, made.come_back = served.stop, served.start
+    served.start()
     yield made
-    server.should_exit = True
-    thread.join(10)
-    listener.close()
+    served.stop()
     store.close()
+
+
+class _Served:
+    """The office on a port that stays the same however often it is stopped and started."""
+
+    def __init__(self, made: DeskOffice) -> None:
+        self._made, self._port = made, 0
+
+    def start(self, settings: OfficeSettings | None = None) -> None:
+        """Listen, with these settings."""
+        self._listener = _listening(self._port)
+        self._port = self._listener.getsockname()[1]
+        made = self._made
+        made.url = f"http://127.0.0.1:{self._port}"
+        app = create_app(made.store, settings, media=made.media, hide=lambda image: image)
+        config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, args=([self._listener],), daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Nobody can reach it any more."""
+        self._server.should_exit = True
+        self._thread.join(10)
+        self._listener.close()
 
 
 @pytest.fixture

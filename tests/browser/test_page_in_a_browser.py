@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 
 from helpers.desk_office import SETUP_TOKEN, DeskOffice, street
 from helpers.office_people import PASSWORD
+from patrolvision.api.citizens import Claim, take
+from patrolvision.config import OfficeSettings
+from patrolvision.relay.services import load_services
+from patrolvision.tickets.workflow import Act, Facts, done
 
 expect = pytest.importorskip(
     "playwright.sync_api", reason="browser tests: pip install 'patrolvision[dev]'"
@@ -247,4 +256,133 @@ def test_the_dashboard_shows_figures(office: DeskOffice, open_page: OpenPage) ->
     expect(page.locator(".chart")).to_be_visible()
     page.get_by_role("button", name="1 Reported").click()
     expect(page.locator(".ticket-row")).to_have_count(3)
+    assert office.problems == []
+
+
+def dispatched_to_carl(office: DeskOffice) -> str:
+    """A ticket that carl's crew is handling."""
+    [ticket] = [t for t in office.store.tickets() if t.category == "litter"]
+    for action, more in (
+        ("file", {}),
+        ("dispatch", {"assignee": "crew-1"}),
+        ("take", {}),
+    ):
+        at = ticket.history[-1].at + timedelta(minutes=1)
+        facts = Facts(number="20260504-00001")
+        ticket = done(ticket, Act(action, "dora", at, "admin", **more), facts)
+    with office.store.transaction() as transaction:
+        transaction.save_tickets([ticket])
+    return ticket.id
+
+
+def test_a_crew_out_of_reach_opens_the_page_takes_a_photo_and_reports_later(
+    staff: DeskOffice, open_page: OpenPage, photo: Path
+) -> None:
+    ticket_id = dispatched_to_carl(staff)
+    page = open_page("#/crew", **PHONE)
+    sign_in(page, "carl")
+    expect(page.locator(".crew-card")).to_have_count(1)
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    page.wait_for_function("navigator.serviceWorker.controller !== null")
+
+    staff.go_down()
+    page.reload()
+    expect(page.get_by_text("No connection")).to_be_visible()
+    expect(page.locator(".crew-card")).to_have_count(1)
+    page.get_by_role("button", name="Report the result").click()
+    page.locator(".crew-report input[type=file]").set_input_files(str(photo))
+    page.locator(".crew-report textarea").fill("Swept, two bags")
+    page.locator(".crew-report button[type=submit]").click()
+    expect(page.get_by_text("not sent yet")).to_be_visible()
+    page.reload()  # the phone was put away: nothing is lost
+    expect(page.get_by_text("not sent yet")).to_be_visible()
+
+    staff.come_back()
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(page.get_by_text("not sent yet")).to_have_count(0)
+    [ticket] = [t for t in staff.store.tickets() if t.id == ticket_id]
+    assert [e.action for e in ticket.history[-2:]] == ["attach", "report_back"]
+    assert (ticket.state, ticket.history[-1].note) == ("feedback", "Swept, two bags")
+    page.evaluate("dispatchEvent(new Event('online'))")
+    page.wait_for_timeout(500)
+    [after] = [t for t in staff.store.tickets() if t.id == ticket_id]
+    assert after.version == ticket.version, "sent once"
+
+
+@pytest.fixture
+def tile_server() -> Iterator[tuple[str, list[str]]]:
+    """A tile server of one colour on a port of its own, and what it was asked for."""
+    asked: list[str] = []
+    tile = cv2.imencode(".png", np.full((256, 256, 3), (40, 200, 90), np.uint8))[1].tobytes()
+
+    class Tiles(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Type", "image/png")
+            self.send_header("Access-Control-Allow-Origin", "*")
+            self.end_headers()
+            self.wfile.write(tile)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Tiles)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/{{z}}/{{x}}/{{y}}.png", asked
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_raster_tiles_of_the_address_in_the_settings_lie_under_the_map(
+    office: DeskOffice, open_page: OpenPage, tile_server: tuple[str, list[str]], tmp_path: Path
+) -> None:
+    url, asked = tile_server
+    office.go_down()
+    office.come_back(OfficeSettings(tiles_url=url, tiles_attribution="© the test"))
+    page = open_page("?map=gl")
+    expect(page.locator(".map-stage[data-map=gl]")).to_be_visible()
+    expect(page.get_by_text("© the test")).to_be_attached()
+    page.wait_for_timeout(1500)
+    shown = tmp_path / "map.png"
+    page.locator(".map-stage canvas").first.screenshot(path=str(shown))
+    assert asked and all(re.fullmatch(r"/\d+/\d+/\d+\.png", path) for path in asked)
+    blue, green, red = np.median(cv2.imread(str(shown)).reshape(-1, 3), axis=0)
+    assert green > red + 50 and green > blue + 50, "the tiles' colour is the map's"
+    assert office.problems == []
+
+
+def test_categories_that_only_citizens_report_have_names_a_filter_and_their_words(
+    staff: DeskOffice, open_page: OpenPage
+) -> None:
+    said = Claim(
+        "r-1", load_services()["street_lamp"], 22.84, 113.2301, datetime.now(UTC),
+        description="Dark since Monday", attributes={"lamp_number": "L-22"},
+    )  # fmt: skip
+    take(staff.store, said)
+    page = open_page("?map=plain")
+    sign_in(page, "rita")
+    row = page.locator(".ticket-row").filter(has_text="Street lamp out")
+    expect(row).to_have_count(1)
+    page.get_by_role("button", name="Filter").click()
+    page.get_by_role("button", name="Street lamp out", exact=True).click()
+    expect(page.locator(".ticket-row")).to_have_count(1)
+    row.click()
+    words = page.get_by_role("region", name="What citizens said")
+    expect(words).to_contain_text("Dark since Monday")
+    expect(words).to_contain_text("L-22")
+    assert staff.problems == []
+
+
+def test_the_layer_of_roads_looked_at_is_drawn_when_it_is_asked_for(
+    office: DeskOffice, open_page: OpenPage
+) -> None:
+    page = open_page("?map=plain")
+    expect(page.locator(".map-stage[data-map=plain] canvas")).to_be_visible()
+    page.get_by_role("button", name="Layers").click()
+    with page.expect_response(lambda a: "coverage/segment" in a.url) as told:
+        page.locator("[data-layer=looked]").check()
+    assert told.value.ok
     assert office.problems == []

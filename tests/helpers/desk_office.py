@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,6 +34,8 @@ class DeskOffice:
     media: Path
     url: str = ""
     problems: list[str] = field(default_factory=list)
+    go_down: Callable[[], None] = lambda: None  # as when nobody can reach it any more
+    come_back: Callable[..., None] = lambda settings=None: None  # at the same address
 
     def find(self, name: str, category: str = "litter", priority: str = "normal") -> str:
         """Let a patrol find something; the id of its ticket."""

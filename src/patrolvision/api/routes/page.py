@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,6 +33,7 @@ MEDIA_TYPES = {
     ".webmanifest": "application/manifest+json",
 }
 BUNDLE = ("maplibre-gl.js", "maplibre-gl.css")
+WORKER = "sw.js"  # sent from the root, so that it serves the whole page
 SMALL = 1024  # bytes below which packing is not worth it
 
 
@@ -84,6 +86,18 @@ def bundle() -> dict[str, Asset]:
     }
 
 
+def worker_of(assets: Mapping[str, Asset]) -> Asset:
+    """The service worker, with the addresses it keeps and a name of all their contents."""
+    shown = {name: asset for name, asset in assets.items() if name not in (WORKER, "index.html")}
+    addresses = ["/", *(f"/web/{name}" for name in sorted(shown))]
+    version = hashlib.sha256("".join(assets[name].etag for name in sorted(assets)).encode())
+    known = (
+        f"const FILES = {json.dumps(addresses)};\n"
+        f"const VERSION = {json.dumps(version.hexdigest()[:16])};\n"
+    )
+    return Asset(known.encode() + assets[WORKER].content, MEDIA_TYPES[".js"])
+
+
 def policy(tiles_url: str | None) -> str:
     """The Content-Security-Policy: this server, MapLibre's worker, and the tiles' server."""
     tiles = ""
@@ -96,7 +110,7 @@ def policy(tiles_url: str | None) -> str:
             "style-src 'self'",
             f"img-src 'self' data: blob:{tiles}",
             f"connect-src 'self'{tiles}",
-            "worker-src blob:",
+            "worker-src 'self' blob:",
             "manifest-src 'self'",
             "base-uri 'none'",
             "form-action 'self'",
@@ -125,6 +139,7 @@ def router(office: Office) -> APIRouter:
     """The page, its files and what it has to know of the settings: no data, so no sign-in."""
     settings, may_read = office.settings, reads(office)
     assets = {**own_files(), **bundle()}
+    shell = worker_of(assets)
     headers = {
         "Content-Security-Policy": policy(settings.tiles_url),
         "Referrer-Policy": "same-origin",
@@ -135,6 +150,10 @@ def router(office: Office) -> APIRouter:
     @router.get("/")
     def page(request: Request) -> Response:
         return _send(assets["index.html"], request, headers)
+
+    @router.get("/sw.js")
+    def worker(request: Request) -> Response:
+        return _send(shell, request, {})
 
     @router.get("/web/settings.json")
     def known(request: Request, cookie: Cookie) -> JSONResponse:

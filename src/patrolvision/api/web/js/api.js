@@ -19,6 +19,9 @@ export const onOutside = (tell) => outsiders.add(tell);
 /** Keep the token that writing needs. */
 export const keepToken = (token) => { csrf = token ?? null; };
 
+/** Is there a token? */
+export const hasToken = () => csrf !== null;
+
 /** A key that makes a repeated write one write. */
 export const freshKey = () =>
   [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");

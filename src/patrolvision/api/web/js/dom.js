@@ -75,8 +75,23 @@ const PATHS = {
   fire: "M10 17.5c3 0 5-2 5-4.8C15 9 11.5 7.5 11 3c-2.5 1.5-3.2 4-3 6-1-.5-1.5-1.5-1.5-2.5C5.5 8 5 10.5 5 12.7c0 2.8 2 4.8 5 4.8Z",
   parking: "M7.5 16V4.5h3.8a3.4 3.4 0 0 1 0 6.8H7.5",
   litter: "M5 6h10M8 6V4.2h4V6M6.2 6l.7 10h6.2l.7-10M8.7 9v4M11.3 9v4",
+  road: "M7.5 3L4 17M12.5 3L16 17M10 4v2.5M10 9v2.5M10 14v2.5",
+  cover: "M10 16.5a6.5 6.5 0 1 0 0-13 6.5 6.5 0 0 0 0 13M6.5 8h7M6 10.2h8M6.5 12.4h7",
+  lamp: "M10 17V8.5M7 17h6M5.5 8.5h9L12.5 4h-5z",
+  sign: "M9 17.5v-6M4.5 4.5h8L16 8l-3.5 3.5h-8z",
+  water: "M10 3c3.2 4 4.8 6.3 4.8 8.7a4.8 4.8 0 0 1-9.6 0C5.2 9.3 6.8 7 10 3Z",
+  tree: "M10 17.5V13.5M10 3l4 5h-2.3l3.3 5.5H5L8.3 8H6z",
+  rubble: "M2.5 16h15l-4-8.5-3 4.5L8 9z",
+  paint: "M4 16v-3.5L12.5 4 16 7.5 7.5 16zM10.500 6l3.5 3.5",
+  stall: "M4 8.5L5.2 4h9.6L16 8.5zM5.5 8.5V16h9V8.5M5.5 12.5h9",
+  car: "M3 13.5V10l2-4.5h10l2 4.5v3.5zM3 10h14M5.5 13.5V16M14.5 13.5V16",
+  sound: "M3.5 8v4H6l4 3.5v-11L6 8zM13 7.5a3.6 3.6 0 0 1 0 5M15 5.5a6.5 6.5 0 0 1 0 9",
+  people: "M7 9.500a2.7 2.7 0 1 0 0-5.4 2.7 2.7 0 0 0 0 5.4M2.5 16c.4-2.6 2-4 4.5-4s4.1 1.4 4.5 4M13 9.500a2.3 2.3 0 1 0-.6-4.5M13.5 12c2.200.1 3.6 1.4 4 4",
   undo: "M4 8h8a4 4 0 0 1 0 8H8M4 8l3.5-3.5M4 8l3.5 3.5",
 };
+
+/** The path of a line drawing, in a box of 20 by 20. */
+export const drawing = (name) => PATHS[name] ?? "";
 
 /** A small line drawing; it says nothing to a screen reader. */
 export function icon(name) {

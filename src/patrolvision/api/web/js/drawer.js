@@ -1,6 +1,7 @@
 /** One ticket: its evidence, its place, what may be done with it, and what has been done. */
 
 import { get } from "./api.js";
+import { citizensWords } from "./citizens.js";
 import { el, icon, put } from "./dom.js";
 import { axes95 } from "./geometry.js";
 import { distance, fromNow, t, tOr, when } from "./i18n.js";
@@ -44,10 +45,13 @@ function facts(ticket) {
 }
 
 function historyList(events) {
-  return el("ol", { class: "history" }, [...events].reverse().map((event) => el("li", { class: `state-${event.state}` },
-    el("div", { class: "row wrap" }, el("b", {}, event.action ? actionName(event.action) : stateName(event.state)), el("span", { class: "soft small" }, `→ ${stateName(event.state)}`), el("span", { class: "grow" }), el("time", { class: "soft small num", datetime: event.at }, when(event.at))),
+  const newestFirst = [...events].reverse();
+  const hasMoved = (event, k) => event.action && event.state !== newestFirst[k + 1]?.state;
+  return el("ol", { class: "history" }, newestFirst.map((event, k) => el("li", { class: `state-${event.state}` },
+    el("div", { class: "row wrap" }, el("b", {}, event.action ? actionName(event.action) : stateName(event.state)), hasMoved(event, k) ? el("span", { class: "soft small" }, `→ ${stateName(event.state)}`) : null, el("span", { class: "grow" }), el("time", { class: "soft small num", datetime: event.at }, when(event.at))),
     el("p", { class: "soft small" }, event.actor),
-    event.note ? el("p", { class: "history-note" }, event.note) : null)));
+    event.note ? el("p", { class: "history-note" }, event.note) : null,
+    event.data?.holidays_unknown ? el("p", { class: "history-note" }, t("due.holidays", { years: event.data.holidays_unknown.join(", ") })) : null)));
 }
 
 function proposal(ticket) {
@@ -84,6 +88,7 @@ export function ticketDrawer({ node, close, changed }) {
       pair ? compare(...pair) : null,
       gallery(ticket.pictures),
       moves,
+      citizensWords(ticket.ticket_id),
       facts(ticket),
       el("h2", {}, t("history")),
       historyList(ticket.history ?? []),

@@ -2,7 +2,7 @@
 
 import { calm, el, icon, put } from "./dom.js";
 import { number, t } from "./i18n.js";
-import { CATEGORIES, categoryName, STATES, stateName } from "./words.js";
+import { CATEGORIES, categoryName, otherCategories, STATES, stateName } from "./words.js";
 
 const PERIODS = { day: 1, week: 7, month: 30 };
 const NOTHING = {
@@ -35,7 +35,7 @@ export function asked(f = chosen) {
 
 /** How many of the things behind the button "Filter" are set. */
 const hiddenCount = (f) =>
-  f.states.length + (f.period !== "all") + f.priorities.length + Boolean(f.polygon) + f.overdue + f.closed + !f.inView;
+  f.categories.filter((c) => !CATEGORIES.includes(c)).length + f.states.length + (f.period !== "all") + f.priorities.length + Boolean(f.polygon) + f.overdue + f.closed + !f.inView;
 
 function toggle(list, one) {
   return list.includes(one) ? list.filter((x) => x !== one) : [...list, one];
@@ -52,7 +52,9 @@ export function filterForm({ changed, draw }) {
   const check = (name, label) => el("label", { class: "check" }, el("input", { type: "checkbox", checked: chosen[name], on: { change: (e) => become({ [name]: e.target.checked }) } }), label);
 
   function more() {
+    const others = otherCategories();
     return el("div", { class: "filters-more", id: "filters-more" },
+      others.length ? el("fieldset", {}, el("legend", {}, t("filter.others")), el("div", { class: "row wrap chips" }, others.map((c) => chip(chosen.categories.includes(c), categoryName(c), () => become({ categories: toggle(chosen.categories, c) }))))) : null,
       el("fieldset", {}, el("legend", {}, t("filter.state")), el("div", { class: "row wrap chips" }, STATES.map((s) => chip(chosen.states.includes(s), stateName(s), () => become({ states: toggle(chosen.states, s) }))))),
       el("div", { class: "pair" },
         el("label", { class: "field" }, el("span", {}, t("filter.period")), el("select", { value: chosen.period, on: { change: (e) => become({ period: e.target.value }) } }, ["all", "day", "week", "month", "custom"].map((p) => el("option", { value: p }, t(`period.${p}`))))),

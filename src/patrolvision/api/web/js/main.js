@@ -5,8 +5,10 @@ import { onOutside } from "./api.js";
 import { el, icon, put, toast } from "./dom.js";
 import { language, onLanguage, speak, t } from "./i18n.js";
 import { liveState, onLive, startLive } from "./live.js";
-import { findSession, may, officeSettings, onSession, session } from "./session.js";
+import { findSession, may, officeSettings, onSession, renew, session } from "./session.js";
+import { keepShell } from "./shell.js";
 import { nextTheme, onTheme, startTheme, theme } from "./theme.js";
+import { learnCategories } from "./words.js";
 
 const VIEWS = {
   map: { icon: "map", load: () => import("./views/map.js"), shown: () => true },
@@ -100,9 +102,14 @@ async function start() {
   startTheme();
   await speak();
   await findSession();
+  if (officeSettings().may_read) await learnCategories();
   onLanguage(again);
   onTheme(drawBar);
-  onSession(() => { startLive(officeSettings().may_read); again(); });
+  onSession(async () => {
+    startLive(officeSettings().may_read);
+    if (officeSettings().may_read) await learnCategories();
+    again();
+  });
   onLive(drawLive);
   onOutside(() => session() && askSignIn()); // a session that has ended
   addEventListener("hashchange", show);
@@ -110,7 +117,9 @@ async function start() {
   document.getElementById("skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
   drawBar();
   startLive(officeSettings().may_read);
+  addEventListener("online", renew);
   await show();
+  keepShell();
 }
 
 start();

@@ -2,6 +2,7 @@
 
 import { freshKey, isPassing, write } from "./api.js";
 import { sendPhoto } from "./moves.js";
+import { renew } from "./session.js";
 
 const AGAIN_MS = 15_000;
 const listeners = new Set();
@@ -66,6 +67,7 @@ async function sendAll(who) {
   if (isSending) return;
   isSending = true;
   try {
+    if (waiting.some((each) => each.who === who && !each.error) && !(await renew())) return;
     for (const entry of waiting.filter((each) => each.who === who && !each.error)) {
       try {
         const ticket = await sendOne(entry);

@@ -4,7 +4,7 @@ import { colour, onTheme } from "../theme.js";
 import { pictureOf } from "./pins.js";
 
 const EMPTY = { type: "FeatureCollection", features: [] };
-const NAMES = ["graticule", "zones", "ellipse", "area", "crews", "points", "selected"];
+const NAMES = ["graticule", "zones", "ellipse", "area", "crews", "points", "selected", "looked"];
 const TILED = ["coverage", "grids", "segments"]; // these come as vector tiles, so that a whole city is light
 const tiled = (name, minzoom, maxzoom) => ({ type: "vector", tiles: [`${location.origin}/api/v1/tiles/${name}/{z}/{x}/{y}.mvt`], minzoom, maxzoom });
 
@@ -32,6 +32,7 @@ function layers(hasTiles) {
     line("graticule", "graticule", { "line-color": colour("map-cell"), "line-width": 0.6, "line-opacity": 0.5 }),
     line("road-edge", "grids", { "line-color": colour("map-road-edge"), "line-width": grow(12, 1.5, 20, 60) }, { "source-layer": "segment" }),
     line("road", "grids", { "line-color": colour("map-road"), "line-width": grow(12, 0.8, 20, 56) }, { "source-layer": "segment" }),
+    line("looked", "looked", { "line-color": ["match", ["get", "age"], "day", colour("good"), "week", colour("warn"), colour("fire")], "line-width": 4, "line-opacity": 0.8 }),
     area("coverage", "coverage", { "fill-color": colour("map-looked"), "fill-opacity": 0.05 }, { "source-layer": "coverage" }),
     line("coverage-edge", "coverage", { "line-color": colour("map-looked"), "line-width": 0.8, "line-opacity": 0.35 }, { "source-layer": "coverage" }),
     line("cells", "grids", { "line-color": colour("map-cell"), "line-width": 1 }, { "source-layer": "unit", minzoom: 14 }),
@@ -49,7 +50,7 @@ function layers(hasTiles) {
   ];
 }
 
-const PARTS = { coverage: ["coverage", "coverage-edge"], grids: ["cells", "cells-strong", "cell-words"], zones: ["zones", "zones-edge"], segments: ["road", "road-edge"], crews: ["crews"], tiles: ["tiles"] };
+const PARTS = { coverage: ["coverage", "coverage-edge"], grids: ["cells", "cells-strong", "cell-words"], zones: ["zones", "zones-edge"], segments: ["road", "road-edge"], looked: ["looked"], crews: ["crews"], tiles: ["tiles"] };
 
 /** A map in `box`; rejects where the browser has no WebGL. */
 export async function glMap(box, { tiles, onMove, onPick, onPlace }) {

@@ -5,6 +5,7 @@ import { get } from "../api.js";
 import { graticule } from "../geometry.js";
 
 const EMPTY = { type: "FeatureCollection", features: [] };
+const WORLD = [-180, -90, 180, 90];
 const ogc = (layer) => (bbox, signal) => get(`/ogc/collections/${layer}/items`, { bbox, limit: 1000 }, { signal, quiet: true });
 
 const LAYERS = {
@@ -12,7 +13,18 @@ const LAYERS = {
   segments: { from: 12, ask: ogc("segments") },
   zones: { from: 14, ask: ogc("zones") },
   coverage: { from: 13, ask: ogc("coverage") },
+  looked: { from: 0, isWhole: true, ask: lookedRoads },
 };
+
+/** Every road segment with how long ago a patrol looked at it: within a day, a week, or longer. */
+async function lookedRoads(bbox, signal) {
+  const found = await get("coverage/segment", { format: "geojson" }, { signal, quiet: true });
+  for (const { properties } of found.features) {
+    const days = (Date.now() - new Date(properties.last_looked_at ?? 0)) / 86_400_000;
+    properties.age = days < 1 ? "day" : days < 7 ? "week" : "long";
+  }
+  return found;
+}
 
 const named = (layer) => async (bbox, signal) => {
   const found = await ogc(`${layer}_grids`)(bbox, signal);
@@ -40,7 +52,7 @@ export function groundKeeper(map) {
     }
   }
 
-  return function update({ hidden = new Set(), force = false } = {}) {
+  return function update({ hidden = new Set(["looked"]), force = false } = {}) {
     const bounds = map.bounds();
     const zoom = map.zoom();
     map.set("graticule", graticule(bounds));
@@ -48,7 +60,7 @@ export function groundKeeper(map) {
       if (hidden.has(name) || map.own.has(name)) continue;
       if (zoom < layer.from) { if (held[name]) { map.set(name, EMPTY); held[name] = null; } continue; }
       const isHeld = within(bounds, held[name]?.box) && (name !== "grids" || held[name].step >= 29 || zoom < 14.5);
-      if (force || !isHeld) ask(name, wider(bounds), zoom);
+      if (force || !isHeld) ask(name, layer.isWhole ? WORLD : wider(bounds), zoom);
     }
   };
 }

@@ -1,6 +1,8 @@
 /** Pictures of pins, clusters and labels, drawn on a canvas: the map needs no fonts or sprites from anywhere. */
 
+import { drawing } from "../dom.js";
 import { colour } from "../theme.js";
+import { categoryDrawing } from "../words.js";
 
 const CATEGORY_TOKEN = { open_fire: "fire", illegal_parking: "parking", litter: "litter" };
 const DONE = ["closed", "rejected"];
@@ -39,6 +41,13 @@ function glyph(pen, category, x, y, size, ink) {
     pen.lineTo(x - size * 0.35, y + size * 0.16);
     pen.lineWidth = size * 0.36;
     pen.stroke();
+  } else if (category !== "litter") {
+    pen.save();
+    pen.translate(x - size * 1.15, y - size * 1.15);
+    pen.scale(size * 0.115, size * 0.115);
+    pen.lineWidth = 2;
+    pen.stroke(new Path2D(drawing(categoryDrawing(category))));
+    pen.restore();
   } else {
     pen.moveTo(x - size * 0.75, y - size * 0.5);
     pen.lineTo(x + size * 0.75, y - size * 0.5);

@@ -49,6 +49,7 @@ export function plainMap(box, { onMove, onPick, onPlace }) {
     each("graticule", (f) => trace(f.geometry, { edge: cell, width: 0.5 }));
     each("segments", (f) => trace(f.geometry, { edge: colour("map-road-edge"), width: road + 2 }));
     each("segments", (f) => trace(f.geometry, { edge: colour("map-road"), width: road }));
+    each("looked", (f) => trace(f.geometry, { edge: colour({ day: "good", week: "warn" }[f.properties.age] ?? "fire"), width: 4 }));
     each("coverage", (f) => trace(f.geometry, { fill: looked, edge: looked, width: 0.4, alpha: 0.06 }));
     each("grids", (f) => trace(f.geometry, f.properties.layer === "unit" ? { edge: cell } : { edge: strong, width: 1.4, dash: [6, 4] }));
     each("zones", (f) => trace(f.geometry, { fill: colour("zone"), edge: colour("zone"), alpha: 0.12 }));

@@ -6,7 +6,7 @@ import { CATEGORIES, categoryName } from "../words.js";
 import { groundKeeper } from "./ground.js";
 import { plainMap } from "./plain.js";
 
-const SWITCHES = ["coverage", "grids", "segments", "zones", "crews"];
+const SWITCHES = ["coverage", "looked", "grids", "segments", "zones", "crews"];
 
 const IMITATED = /swiftshader|llvmpipe|software|basic render/i; // WebGL by the processor: slower than a canvas
 
@@ -50,6 +50,7 @@ function legend() {
   const line = (css, words) => el("li", {}, svg("svg", { width: 18, height: 12, class: css, "aria-hidden": "true" }, svg("rect", { x: 1, y: 1, width: 16, height: 10, rx: 2 })), words);
   return el("ul", { class: "legend" },
     CATEGORIES.map((c) => el("li", { class: c }, el("i", { class: "dot", "aria-hidden": "true" }), categoryName(c))),
+    line("legend-day", t("looked.day")), line("legend-week", t("looked.week")), line("legend-long", t("looked.long")),
     line("legend-ellipse", t("legend.ellipse")), line("legend-looked", t("layer.coverage")), line("legend-zone", t("layer.zones")));
 }
 
@@ -58,7 +59,7 @@ export async function stage(node, { tiles, moved, pick }) {
   const box = el("div", { class: "map-box", role: "region", "aria-label": t("map.label") });
   const scale = el("div", { class: "map-scale num", "aria-hidden": "true" });
   const hint = el("div", { class: "map-hint", role: "status", hidden: true });
-  const hidden = new Set(JSON.parse(localStorage.getItem("pv-hidden-layers") ?? "[]"));
+  const hidden = new Set(JSON.parse(localStorage.getItem("pv-hidden-layers") ?? '["looked"]'));
   let drawing = null; // { ring, done }
   let map = null;
   let ground = () => {};

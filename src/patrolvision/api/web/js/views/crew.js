@@ -78,6 +78,7 @@ export function open(main) {
   const act = async (ticket, action, more) => {
     reporting = null;
     await keep(who.name, ticket.ticket_id, action, more);
+    if (waitingMoves().some((w) => w.ticket_id === ticket.ticket_id && !w.error)) toast(t("crew.stored"));
     render();
   };
 
@@ -102,7 +103,7 @@ export function open(main) {
     const metres = range(ticket);
     const sentBack = ticket.state === "handling" ? ticket.history?.filter((e) => e.action === "send_back").at(-1) : null;
     return el("article", { class: `crew-card ${ticket.category}`, "aria-label": nameOf(ticket), data: { id: ticket.ticket_id } },
-      picture ? el("button", { type: "button", class: "crew-picture", "aria-label": t("picture.enlarge"), on: { click: () => enlarge(inOrder(ticket.pictures)) } }, el("img", { src: picture.url, alt: "", loading: "lazy" })) : null,
+      picture ? el("button", { type: "button", class: "crew-picture", "aria-label": t("picture.enlarge"), on: { click: () => enlarge(inOrder(ticket.pictures)) } }, el("img", { src: picture.url, alt: "", loading: "lazy", on: { error: (e) => e.target.parentElement.remove() } })) : null,
       el("div", { class: "crew-body" },
         el("div", { class: "row wrap" }, categoryChip(ticket.category), priorityChip(ticket.priority), dueChip(ticket), ticket.isWaiting ? el("span", { class: "chip" }, icon("clock"), t("crew.waiting")) : null),
         el("h2", {}, nameOf(ticket)),

@@ -66,7 +66,7 @@ export function open(main, address) {
     }
   }
   /** Show the points, the chosen one as a dot inside its ellipse. */
-  function drawPoints() { map.set("points", dressed(points, drawer.shown())); }
+  function drawPoints() { map?.set("points", dressed(points, drawer.shown())); }
   const refresh = () => { refreshPoints(); refreshList(); };
   const soon = calm(refresh, 400);
   function refilter() { map?.showArea(filter().polygon); refresh(); }

@@ -2,6 +2,7 @@
 
 import { freshKey, get, write } from "../api.js";
 import { askSignIn } from "../account.js";
+import { citizensWords } from "../citizens.js";
 import { el, icon, put, toast } from "../dom.js";
 import { boxOf, ellipse95 } from "../geometry.js";
 import { distance, number, t, tOr, when } from "../i18n.js";
@@ -184,6 +185,7 @@ export function open(main) {
           ["fact.seen", when(incident.first_seen ?? openedAt(item))], ["fact.by", incident.mission_ids?.join(", ")], ["fact.zone", incident.zone_id],
           ["fact.score", incident.score?.toFixed(2)], ["fact.class", incident.class ? tOr(`class.${incident.class}`, incident.class) : null]]
           .filter(([, value]) => value).map(([label, value]) => [el("dt", {}, t(label)), el("dd", { class: "num" }, value)])));
+    words.append(citizensWords(item.ticket_id));
     if (item.lat_deg !== undefined) place.show(item);
     for (const next of items.slice(at + 1, at + 3)) if (next.pictures?.[0]) new Image().src = next.pictures[0].url; // so that the next one is there at once
   }
