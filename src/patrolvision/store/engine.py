@@ -23,6 +23,7 @@ BUSY_TIMEOUT_S = 30.0
 # Of a process; they are kept open, because a new one begins with no cache and nothing prepared.
 CONNECTIONS: dict[str, Any] = {"pool_size": 15, "max_overflow": 0}
 CACHE_KIB = 65_536  # SQLite's own 2 MiB do not hold the inner pages of a million rows' indexes
+MAPPED_BYTES = 2**31 - 2**16  # as much of the file as SQLite reads without copying: its own limit
 CHECKPOINT_PAGES = 8_000  # 32 MiB: the commit that pays for a checkpoint is then one in hundreds
 WRITING = "patrolvision_writing"
 
@@ -99,6 +100,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    cursor.execute(f"PRAGMA mmap_size = {MAPPED_BYTES}")
     cursor.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     cursor.close()
 

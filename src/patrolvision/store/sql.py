@@ -26,6 +26,7 @@ from patrolvision.types import MissionRecord, Ticket
 
 CHUNK = 512  # ids in one statement: well below every engine's limit of parameters
 RANGES = 60  # of cells in one statement
+FEW = 4  # rows that are upserted one by one, without asking first which of them are there
 PAGE = 1000  # rows in one reading transaction of a listing
 
 
@@ -36,8 +37,25 @@ def upsert(connection: Connection, table: Table, found: Sequence[rows.Row]) -> s
         return set()
     if connection.dialect.name == "postgresql":
         return arrays.upserted(connection, table, list(wanted.values()))
-    statement = _upsert(table, connection.dialect.name)
-    return straight.returned(connection, statement, list(wanted.values()))
+    known = _known_ids(connection, table, list(wanted)) if len(wanted) >= FEW else wanted.keys()
+    if fresh := [row for id, row in wanted.items() if id not in known]:
+        straight.insert(connection, table, fresh)
+    old = [row for id, row in wanted.items() if id in known]
+    changed = straight.returned(connection, _upsert(table, "sqlite"), old) if old else set()
+    return changed | {row["id"] for row in fresh}
+
+
+def _known_ids(connection: Connection, table: Table, ids: Sequence[str]) -> set[str]:
+    """Those of the ids that are stored."""
+    found: set[str] = set()
+    for some in chunks(ids):
+        found |= {id for (id,) in straight.fetched(connection, _ids_in(table, len(some)), some)}
+    return found
+
+
+@lru_cache(maxsize=64)
+def _ids_in(table: Table, count: int) -> Select[Any]:
+    return select(table.c.id).where(one_of(table.c.id, count))
 
 
 def insert_new(connection: Connection, table: Table, found: Sequence[rows.Row]) -> set[str]:
