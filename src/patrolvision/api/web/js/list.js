@@ -12,7 +12,7 @@ function row(ticket, selected, pick) {
     el("button", { type: "button", class: `ticket-row ${ticket.category}`, "aria-current": ticket.ticket_id === selected ? "true" : null, data: { id: ticket.ticket_id }, on: { click: () => pick(ticket.ticket_id) } },
       el("span", { class: "tile", "aria-hidden": "true" }, categoryIcon(ticket.category)),
       el("span", { class: "ticket-words" },
-        el("span", { class: "ticket-title" }, el("b", { class: "grow" }, categoryName(ticket.category)), el("time", { class: "soft small num" }, when(openedAt(ticket)))),
+        el("span", { class: "ticket-title" }, el("b", { class: "grow", title: categoryName(ticket.category) }, categoryName(ticket.category)), el("time", { class: "soft small num" }, when(openedAt(ticket)))),
         el("span", { class: "soft small num ticket-place" }, [nameOf(ticket), ticket.unit_grid ?? t("grid.none")].join(" · ")),
         el("span", { class: "row wrap chips" }, stateChip(ticket.state), priorityChip(ticket.priority), dueChip(ticket), ticket.proposal ? el("span", { class: "chip good" }, t("proposal.short")) : null))));
 }

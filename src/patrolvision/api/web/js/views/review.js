@@ -183,7 +183,7 @@ export function open(main) {
       el("dl", { class: "facts" },
         [["fact.grid", item.unit_grid ?? t("grid.none")], ["fact.place", `${item.lat_deg.toFixed(6)}, ${item.lon_deg.toFixed(6)} ± ${distance(item.sigma_m ?? 0)}`],
           ["fact.seen", when(incident.first_seen ?? openedAt(item))], ["fact.by", incident.mission_ids?.join(", ")], ["fact.zone", incident.zone_id],
-          ["fact.score", incident.score?.toFixed(2)], ["fact.class", incident.class ? tOr(`class.${incident.class}`, incident.class) : null]]
+          ["fact.score", incident.score?.toFixed(2)], ["fact.class", incident.class && incident.class !== item.category ? tOr(`class.${incident.class}`, incident.class) : null]]
           .filter(([, value]) => value).map(([label, value]) => [el("dt", {}, t(label)), el("dd", { class: "num" }, value)])));
     words.append(citizensWords(item.ticket_id));
     if (item.lat_deg !== undefined) place.show(item);
