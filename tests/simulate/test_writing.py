@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from patrolvision.errors import ConfigError, OutputError
+from patrolvision.geo.geodesy import local_en
 from patrolvision.simulate.city import CitySettings, build_city
 from patrolvision.simulate.kerb import KerbSettings, build_kerb
 from patrolvision.simulate.writing import truth_record, write_city
@@ -82,7 +85,7 @@ def test_the_truth_accounts_for_every_observation() -> None:
 
 
 def test_an_unknown_preset_is_refused_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="mixed, dense, kerb"):
+    with pytest.raises(ConfigError, match="mixed, dense, uneven, kerb"):
         write_city(tmp_path, preset="atlantis")
 
 
@@ -90,3 +93,39 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file"):
         write_city(tmp_path / "file", preset="kerb")
+
+
+def test_the_shift_of_a_pass_wanders_as_far_as_it_is_told_to() -> None:
+    """Two sights of one thing by one pass share the shift; a minute apart, they share less."""
+
+    def spread(drift_s: float | None) -> float:
+        still = CitySettings(
+            seed=7, incidents=120, streets=4, days=2, drift_s=drift_s, car_noise_m=0.01,
+            drone_noise_m=0.01, false_alarms_a_pass=0.0,
+        )  # fmt: skip
+        city = build_city(still)
+        east = {thing.id: thing.east_m for thing in city.things}
+        by_pass: dict[str, list[float]] = {}
+        for o in city.observations:
+            thing = city.truth[o.id]
+            assert thing is not None
+            at, _ = local_en(still.lat_deg, still.lon_deg, o.place.lat_deg, o.place.lon_deg)
+            by_pass.setdefault(o.mission_id, []).append(float(at) - east[thing])
+        return float(np.mean([np.std(shifts) for shifts in by_pass.values()]))
+
+    assert spread(None) < 0.02
+    assert 1.0 < spread(60.0) < 2.1  # a few minutes show most of its sigma of 2 m
+
+
+def test_half_hidden_things_are_seen_half_as_often_and_looks_may_promise_more() -> None:
+    city = build_city(
+        CitySettings(
+            seed=8, incidents=100, days=3, broken_track_rate=0.0, half_hidden_share=0.5,
+            detection_probability=0.8, stated_probability=0.9, removal_share=0.0,
+        )
+    )  # fmt: skip
+    seen = Counter(thing for thing in city.truth.values() if thing is not None)
+    hidden = [seen[t.id] for t in city.things if int(t.id.split("-")[1]) % 2 == 0]
+    plain = [seen[t.id] for t in city.things if int(t.id.split("-")[1]) % 2 == 1]
+    assert 0.4 < np.mean(hidden) / np.mean(plain) < 0.6
+    assert {look.detection_probability for look in city.looks} == {0.9}

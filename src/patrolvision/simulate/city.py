@@ -8,6 +8,7 @@ city.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from patrolvision.geo.geodesy import offset
 from patrolvision.types import FloatArray, GeoPoint, Look, Observation
 
 DAY_S = 86_400.0
+DRIFT_STEP_S = 5.0
 CLASSES = ("litter", "car", "fire")
 
 
@@ -39,7 +41,10 @@ class CitySettings:
     gnss_sigma_m: float = 2.0  # per axis, one shift a pass
     car_noise_m: float = 0.9
     drone_noise_m: float = 0.9
+    drift_s: float | None = None  # the shift wanders within a pass, correlated over this time
     detection_probability: float = 0.9
+    stated_probability: float | None = None  # what the looks say; None: the truth
+    half_hidden_share: float = 0.0  # of the things, seen half as often as the others
     broken_track_rate: float = 0.05
     false_alarms_a_pass: float = 0.5
     removal_share: float = 0.3
@@ -194,6 +199,7 @@ def _observe(
     looks: list[Look] = []
     truth: dict[str, str | None] = {}
     duration = settings.street_length_m / patrol.speed_mps
+    shift_at = _shifts(patrol, len(patrol.streets) * (duration + 20), settings, rng)
     for leg, street in enumerate(patrol.streets):
         start = patrol.start_s + leg * (duration + 20)
         north = street * settings.street_spacing_m
@@ -203,11 +209,12 @@ def _observe(
             is_there = thing.since_s <= at < thing.until_s
             if not is_there or abs(thing.north_m - north) > patrol.reach_m:
                 continue
-            if rng.random() < settings.detection_probability:
+            if rng.random() < _probability(thing, settings):
                 for part in _spans(at, settings, rng):
                     id = f"{patrol.mission_id}-{len(truth)}"
                     truth[id] = thing.id
-                    where = (thing.east_m, thing.north_m)
+                    off = shift_at(part[0])
+                    where = (thing.east_m + off[0], thing.north_m + off[1])
                     seen.append(
                         _observation(id, patrol, thing.class_name, where, part, settings, rng)
                     )
@@ -219,10 +226,35 @@ def _observe(
         at = patrol.start_s + leg * (duration + 20) + east / patrol.speed_mps
         north = patrol.streets[leg] * settings.street_spacing_m + float(rng.uniform(-9, 9))
         class_name = str(rng.choice(CLASSES))
-        seen.append(
-            _observation(id, patrol, class_name, (east, north), (at, at + 0.4), settings, rng)
-        )
+        off = shift_at(at)
+        where = (east + off[0], north + off[1])
+        seen.append(_observation(id, patrol, class_name, where, (at, at + 0.4), settings, rng))
     return seen, looks, truth
+
+
+def _probability(thing: Thing, settings: CitySettings) -> float:
+    number = int(thing.id.split("-")[1])
+    is_hidden = (number * settings.half_hidden_share) % 1 < settings.half_hidden_share
+    return settings.detection_probability * (0.5 if is_hidden else 1.0)
+
+
+def _shifts(
+    patrol: Pass, lasts_s: float, settings: CitySettings, rng: np.random.Generator
+) -> Callable[[float], tuple[float, float]]:
+    """The pass's shift at an instant: constant, or an Ornstein-Uhlenbeck process of its sigma."""
+    if settings.drift_s is None:
+        return lambda at: patrol.shift
+    keep = float(np.exp(-DRIFT_STEP_S / settings.drift_s))
+    steps = [np.array(patrol.shift)]
+    for _ in range(int(lasts_s / DRIFT_STEP_S) + 2):
+        push = rng.normal(0, settings.gnss_sigma_m * np.sqrt(1 - keep * keep), 2)
+        steps.append(keep * steps[-1] + push)
+
+    def at_instant(at: float) -> tuple[float, float]:
+        east, north = steps[min(int((at - patrol.start_s) / DRIFT_STEP_S), len(steps) - 1)]
+        return float(east), float(north)
+
+    return at_instant
 
 
 def _spans(
@@ -245,7 +277,7 @@ def _observation(
     settings: CitySettings,
     rng: np.random.Generator,
 ) -> Observation:
-    east, north = np.array(where_en_m) + patrol.shift + rng.normal(0, patrol.noise_m, 2)
+    east, north = np.array(where_en_m) + rng.normal(0, patrol.noise_m, 2)
     lat, lon = offset(settings.lat_deg, settings.lon_deg, east, north)
     cov: FloatArray = (settings.gnss_sigma_m**2 + patrol.noise_m**2) * np.eye(2)
     return Observation(
@@ -278,5 +310,5 @@ def _look(
         end=settings.start + timedelta(seconds=end),
         classes=frozenset(CLASSES),
         polygon=tuple((float(a), float(b)) for a, b in zip(lat, lon, strict=True)),
-        detection_probability=settings.detection_probability,
+        detection_probability=settings.stated_probability or settings.detection_probability,
     )

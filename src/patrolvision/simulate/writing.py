@@ -15,11 +15,25 @@ from patrolvision.types import Look, Observation
 PRESETS: Mapping[str, Callable[[int], City]] = {
     "mixed": lambda seed: build_city(CitySettings(seed=seed)),
     "dense": lambda seed: build_city(CitySettings(seed=seed, min_spacing_m=6.0, gnss_sigma_m=3.0)),
+    "uneven": lambda seed: build_city(uneven(seed)),
     "kerb": lambda seed: build_kerb(KerbSettings(seed=seed)),
     "kerb_rough": lambda seed: build_kerb(
         KerbSettings(seed=seed, gnss_sigma_m=1.9, own_sigma_m=0.6)
     ),
 }
+
+
+def uneven(seed: int) -> CitySettings:
+    """A city less kind: the shift drifts, drones are rough, looks promise more than was seen."""
+    return CitySettings(
+        seed=seed,
+        drift_s=300.0,
+        car_noise_m=0.6,
+        drone_noise_m=1.6,
+        detection_probability=0.8,
+        stated_probability=0.9,
+        half_hidden_share=0.15,
+    )
 
 
 def write_city(out: Path, *, preset: str = "mixed", seed: int = 0) -> dict[str, int]:
