@@ -15,6 +15,7 @@ from patrolvision.api.security import Office, Principal, check_area, reader
 from patrolvision.store.engine import reading
 from patrolvision.store.office_reads import (
     TicketRows,
+    listed_rows,
     pictures_of,
     ticket_and_incident,
     ticket_rows,
@@ -113,9 +114,9 @@ def router(office: Office) -> APIRouter:
         def built() -> Answer:
             with reading(engine) as connection:
                 found = page(connection, wanted, sort, limit, after)
-                rows = ticket_rows(connection, found.ids)
+                rows = listed_rows(connection, found.ids)
             following = queries.next_cursor(sort, found.next)
-            told = [shown(one) for one in rows]
+            told = [shapes.listed(*one) for one in rows]
             return answers.paged(request, told, form, following, holds_s(wanted))
 
         return await office.kept.answer(request, asked_of(request, wanted), built)
