@@ -236,3 +236,17 @@ def test_without_grids_nothing_lies_in_an_area(tmp_path: Path) -> None:
     assert city.client(("R",)).get("/api/v1/incidents").json() == []
     assert len(city.client(()).get("/api/v1/incidents").json()) == 1
     store.close()
+
+
+def test_the_queue_of_a_reviewer_of_an_area_holds_what_lies_there_and_no_more(city: City) -> None:
+    whole = city.client(()).get("/api/v1/queue?limit=200").json()
+    mine = city.client(("R1",)).get("/api/v1/queue?limit=200").json()
+
+    def name(one: dict[str, Any]) -> str:
+        return str(one.get("ticket_id") or one["incident_id"])
+
+    inside = {name(one) for one in whole if is_in(city.marks[name(one)], ("R1",))}
+    assert {name(one) for one in mine} == inside
+    assert any(one.startswith("inc-") for one in inside), "doubtful incidents are among them"
+    assert any(one.startswith("t-") for one in inside)
+    assert len(city.client(("R1",)).get("/api/v1/queue?limit=1").json()) == 1

@@ -34,6 +34,7 @@ from patrolvision.store.queue import (
 from patrolvision.types import GridCodes, Incident, Verdict
 
 Json = dict[str, Any]
+MOST = 1000  # waiting ones that are looked through for somebody's areas
 
 
 class VerdictBody(BaseModel):
@@ -100,7 +101,7 @@ def router(office: Office) -> APIRouter:
         A ticket is as GET /tickets shows it, an incident as GET /incidents, both with pictures.
         """
         with reading(office.store.engine) as connection:
-            return answers.body(_queue(connection, who, limit))
+            return answers.body(_queue(connection, who, limit, territory))
 
     @router.post("/tickets/{ticket_id}/verdict")
     def verdict(
@@ -170,25 +171,33 @@ def router(office: Office) -> APIRouter:
     return router
 
 
-def _queue(connection: Connection, who: Principal, limit: int) -> list[Json]:
+def _queue(connection: Connection, who: Principal, limit: int, territory: Territory) -> list[Json]:
     urgent = [one for p in FIRST for one in _tickets(connection, who, p, limit)][:limit]
     normal = _tickets(connection, who, "normal", limit)
-    # What has no ticket has no grid codes: only who works everywhere is asked.
-    waiting = [] if who.areas else unjudged_incidents(connection, limit)
-    doubtful = [_incident(connection, one) for one in waiting]
+    waiting = unjudged_incidents(connection, MOST if who.areas else limit)
+    his = [one for one in waiting if territory.covers(who, one.place.lat_deg, one.place.lon_deg)][
+        :limit
+    ]
+    doubtful = [_incident(connection, one) for one in his]
     rest = [one for pair in zip_longest(normal, doubtful) for one in pair if one is not None]
     return [*urgent, *rest][:limit]
 
 
 def _tickets(connection: Connection, who: Principal, priority: str, limit: int) -> list[Json]:
-    found = ticket_rows(connection, unjudged_tickets(connection, priority, limit))
-    items = []
-    for one in found:
+    # Who is limited to areas is asked of those that lie there, however many lie elsewhere.
+    ids = unjudged_tickets(connection, priority, MOST if who.areas else limit)
+    items: list[Json] = []
+    for one in ticket_rows(connection, ids):
+        ticket = one.ticket
+        grid = GridCodes(ticket["unit_grid"], ticket["responsible_grid"], ticket["segment"])
+        if not who.covers(grid):
+            continue
+        if len(items) == limit:
+            break
         seen = [] if one.incident is None else one.incident["observation_ids"]
         pictures = [picture(kept) for kept in pictures_of(connection, seen)]
         items.append({**shown(one), "pictures": pictures})
-    codes = ("unit_grid", "responsible_grid", "segment")
-    return [i for i in items if who.covers(GridCodes(*(i[name] for name in codes)))]
+    return items
 
 
 def _incident(connection: Connection, incident: Incident) -> Json:
