@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from helpers.command_line import in_process
 from helpers.street_clip import Street, short_street
 from patrolvision import batch, missions
 from patrolvision.cli import build_parser
 from patrolvision.errors import ConfigError
+from sources.making import make_exif, make_jpeg
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +108,23 @@ def test_an_output_folder_is_left_without_scraps(street: Street, tmp_path: Path)
     names = {path.name for path in tmp_path.iterdir()}
     assert {"tickets.geojson", "report.html", "patrol.db", done["missions"][0]["clip"]} <= names
     assert not [name for name in names if name.startswith(".")]
+
+
+def test_a_photo_that_cannot_be_read_fails_by_name_and_the_others_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And one without a date, which comes last, does not turn the clock of the progress back."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name, taken in (("a", "2026:05:04 08:00:00"), ("b", "2026:05:04 08:00:09"), ("c", None)):
+        make_jpeg(photos / f"{name}.jpg", exif=make_exif(taken=taken, lat_lon=(22.84, 113.23)))
+    (photos / "empty.jpg").touch()
+    done = in_process(capsys, "run", photos, "--out", tmp_path / "out", "--json")
+    assert done.rc == 3
+    (failed,) = done.summary["failed"]
+    assert failed["item"].endswith("empty.jpg")
+    assert [failed["error"] in line for line in done.complaints] == [True]
+    (mission,) = done.summary["missions"]
+    assert mission["frames"]["analysed"] == 3
+    assert not any("empty.jpg" in note for note in mission["notes"])
+    assert ": -" not in done.err

@@ -115,6 +115,8 @@ def run(
         if result.error is not None:
             failed[result.mission_id] = result.error
             sys.stderr.write(f"patrolvision: {result.error}\n")
+        failed.update(result.unreadable)
+        sys.stderr.writelines(f"patrolvision: {error}\n" for _, error in result.unreadable)
         sys.stderr.writelines(f"{note}\n" for note in result.notes)
     order = {mission.id: k for k, mission in enumerate(missions)}
     results.sort(key=lambda r: order[r.mission_id])

@@ -52,6 +52,7 @@ class MissionResult:
     track: tuple[tuple[float, float], ...] = ()
     clip: str | None = None
     notes: tuple[str, ...] = ()
+    unreadable: tuple[tuple[str, str], ...] = ()  # photos of it: path and what is wrong
 
 
 def fingerprint(path: Path) -> str:
@@ -154,6 +155,7 @@ def _run(
         if counts.read == 0:
             raise MediaError(f"{mission.media}: holds no picture that can be read")
         judged = together(parts, rules)
+        unreadable: dict[str, str] = getattr(source, "unreadable", {})
         settled = _settle(settings, mission, judged, counts, track, rules, grids, inner.release.id)
         progress.end()
         return MissionResult(
@@ -169,8 +171,9 @@ def _run(
             settled=settled,
             track=track.places(),
             clip=clip.name,
+            unreadable=tuple(unreadable.items()),
             notes=(
-                *getattr(source, "problems", ()),
+                *(p for p in getattr(source, "problems", ()) if p not in unreadable.values()),
                 *(calibration or check.report().notes(Path(mission.media).name)),
                 *nothing_placed(mission, counts),
             ),
@@ -202,6 +205,8 @@ class _Track:
 
     def add(self, seen: Seen) -> None:
         at, pose = seen.frame.captured_at, seen.frame.pose
+        if pose is None and self._places and at < self._places[0][0]:
+            return  # a photo without a date comes last, with a time that counts from 1970
         self.started_at = self.started_at or at
         self.last_at = at
         if pose is None:
@@ -217,7 +222,7 @@ class _Track:
     def elapsed_s(self) -> float:
         if self.started_at is None or self.last_at is None:
             return 0.0
-        return (self.last_at - self.started_at).total_seconds()
+        return max(0.0, (self.last_at - self.started_at).total_seconds())
 
     def places(self) -> tuple[tuple[float, float], ...]:
         return tuple((lat, lon) for _, lat, lon in self._places)

@@ -86,6 +86,7 @@ def test_bad_photos_are_skipped_counted_and_named(tmp_path: Path) -> None:
         "empty.jpg",
         "text.jpg",
     ]
+    assert {Path(path).name for path in source.unreadable} == {"cut.jpg", "empty.jpg", "text.jpg"}
 
 
 def test_photos_without_a_place_are_analysed_without_a_pose(tmp_path: Path) -> None:

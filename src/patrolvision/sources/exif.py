@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import struct
 from collections.abc import Mapping
@@ -66,6 +67,7 @@ def read_facts(path: Path, timezone: tzinfo) -> PhotoFacts:
         with path.open("rb") as file:
             head = file.read(_XMP_HEAD)
             file.seek(0)
+            logging.getLogger("exifread").setLevel(logging.CRITICAL)  # what it says is raised too
             tags: Mapping[str, Any] = exifread.process_file(file, details=False)
     except OSError as error:
         raise MediaError(f"{path.name}: cannot be read ({error.strerror or error})") from error

@@ -44,6 +44,7 @@ class PhotoFolderSource:
     ) -> None:
         self._stream_id, self._given_camera = stream_id, camera
         self.problems: list[str] = []
+        self.unreadable: dict[str, str] = {}  # the photos among them, by path
         self._photos = sorted((_look(p, timezone) for p in _files(path)), key=_order)
         self._read = self._analysed = self._without_pose = 0
         self._skipped: Counter[str] = Counter()
@@ -71,6 +72,7 @@ class PhotoFolderSource:
         self._read = self._analysed = self._without_pose = 0
         self._skipped, self._pose_problems = Counter(), Counter()
         self.problems.clear()
+        self.unreadable.clear()
         survey = self._surveyed()
         self.problems += survey.notes
         for index, photo in enumerate(self._photos):
@@ -101,6 +103,7 @@ class PhotoFolderSource:
             return read_picture(photo.path)
         except MediaError as error:
             self._skipped["undecodable"] += 1
+            self.unreadable[str(photo.path)] = str(error)
             self.problems.append(str(error))
             return None
 
