@@ -122,6 +122,9 @@ def _without_repeats(corners: Any) -> Any:
 
 
 def _commands(feature: Feature) -> list[int]:
+    if feature.kind == POINT:
+        ((column, row),) = feature.parts[0].tolist()
+        return [MOVE_TO | 1 << 3, _zigzag(column), _zigzag(row)]
     result: list[int] = []
     x = y = 0
     for part in feature.parts:
@@ -142,7 +145,9 @@ def _zigzag(value: int) -> int:
     return value << 1 ^ value >> 63
 
 
-def _varints(numbers: Iterable[int]) -> bytes:
+def _varints(numbers: Sequence[int]) -> bytes:
+    if not numbers or max(numbers) <= 0x7F:
+        return bytes(numbers)  # most are: a byte each
     result = bytearray()
     for number in numbers:
         while number > 0x7F:
@@ -153,7 +158,10 @@ def _varints(numbers: Iterable[int]) -> bytes:
 
 
 def _bytes(field: int, content: bytes) -> bytes:
-    return bytes((field << 3 | 2,)) + _varints([len(content)]) + content
+    size = len(content)
+    if size <= 0x7F:
+        return bytes((field << 3 | 2, size)) + content
+    return bytes((field << 3 | 2,)) + _varints((size,)) + content
 
 
 def _value(value: Value) -> bytes:

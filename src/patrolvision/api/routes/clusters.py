@@ -1,6 +1,7 @@
 """GET /clusters: a window of the map, whatever stands in it, as a few hundred points."""
 
 import threading
+import time
 from typing import Annotated, Any
 
 import orjson
@@ -21,6 +22,7 @@ from patrolvision.store.ticket_filters import TicketFilter
 
 WORLD: Bounds = (-180.0, -85.0, 180.0, 85.0)
 MOST_TILES = 64  # of the map in one window: more than any screen shows
+LOOK_S = 1.0  # between two looks at how many changes wait
 UNFOLDED = 500  # changes that readers add up themselves
 GEOJSON: dict[int | str, dict[str, Any]] = {
     200: {"content": {answers.GEOJSON: {"schema": answers.FEATURES}}}
@@ -34,11 +36,13 @@ class Folding:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._busy = threading.Lock()
-        self._is_due = False
+        self._is_due, self._looked_s = False, -1e9
 
     def look(self, connection: Connection) -> None:
-        """See whether there is enough to fold."""
-        self._is_due = pyramid.waiting(connection) >= UNFOLDED
+        """See now and then whether there is enough to fold."""
+        if time.monotonic() - self._looked_s > LOOK_S:
+            self._looked_s = time.monotonic()
+            self._is_due = pyramid.waiting(connection) >= UNFOLDED
 
     def due(self) -> BackgroundTask | None:
         """To be done after an answer, where there is enough to fold."""
