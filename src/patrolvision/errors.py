@@ -6,6 +6,7 @@
     │   ├── ModelError           an unknown model, a missing or altered weights file
     │   ├── OutputError          the output folder cannot be written, the disk is full
     │   └── StoreError           the database cannot be opened or is of another version
+    │       └── ClaimError           fusion reached beyond its claim; the pipeline claims more
     └── ItemError            one item is bad: it is named, the rest goes on             exit 3
         ├── MediaError           a video or picture that cannot be read
         ├── TelemetryError       telemetry that cannot be read or does not fit the media
@@ -45,6 +46,10 @@ class OutputError(CallError):
 
 class StoreError(CallError):
     """The database cannot be opened, is locked for too long, or belongs to another version."""
+
+
+class ClaimError(StoreError):
+    """What is to be written lies beyond the places that the transaction claimed."""
 
 
 class ItemError(PatrolVisionError):

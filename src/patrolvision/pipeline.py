@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from math import ceil
 
 from patrolvision.coverage import CoverageBook
+from patrolvision.errors import ClaimError
 from patrolvision.evidence.keeper import PictureKeeper
+from patrolvision.geo.districts import districts_at
 from patrolvision.geo.geodesy import distance_m
 from patrolvision.incidents.fusion import absorb
 from patrolvision.incidents.neighbourhood import findings_under
@@ -39,6 +43,7 @@ from patrolvision.types import (
 )
 
 SAME_PLACE_M = 1.5  # between two analyses of one recording, beside their stated errors
+LOOK_STEP_DEG = 0.004  # between the places claimed for a look: less than half a district
 LOOKS_AT_ONCE = 12  # of a stream in which no track closes: about a minute
 
 
@@ -193,9 +198,44 @@ def settle(
     mission_id says that this is all of that mission: what it had said before and says no longer
     (another model, other zones) is withdrawn. Everything is derived from the values given (ids,
     times), so that the same mission settled again, or after a crash, ends in the same state.
+
+    Held against other writers are the districts around what is new; everything, where fusion
+    reaches beyond them or what is withdrawn lies elsewhere.
     """
-    findings, looks = list(judged.findings), [*judged.looks, *looks]
-    transaction.claim_all()  # what shares a pass is solved together, streets away
+    mission = replace(judged, looks=(*judged.looks, *looks))
+    settings = settings or FusionSettings()
+    with suppress(ClaimError), transaction.attempt():
+        transaction.claim(_places(mission))
+        return _settled(transaction, mission, rules, mission_id, grids, settings)
+    transaction.claim_all()
+    return _settled(transaction, mission, rules, mission_id, grids, settings)
+
+
+def _places(judged: Judged) -> list[tuple[float, float]]:
+    """Where something was seen, and the ground looked at, in steps of LOOK_STEP_DEG."""
+    found = [(o.place.lat_deg, o.place.lon_deg) for o in judged.observations]
+    found += [(f.observation.place.lat_deg, f.observation.place.lon_deg) for f in judged.findings]
+    for look in judged.looks:
+        south, west = (min(at) for at in zip(*look.polygon, strict=True))
+        north, east = (max(at) for at in zip(*look.polygon, strict=True))
+        rows, columns = (ceil(side / LOOK_STEP_DEG) for side in (north - south, east - west))
+        found += [
+            (south + (north - south) * r / max(rows, 1), west + (east - west) * c / max(columns, 1))
+            for r in range(rows + 1)
+            for c in range(columns + 1)
+        ]
+    return found
+
+
+def _settled(
+    transaction: StoreTransaction,
+    judged: Judged,
+    rules: Rulebook | None,
+    mission_id: str | None,
+    grids: GridIndex | None,
+    settings: FusionSettings,
+) -> Settled:
+    findings, looks = list(judged.findings), list(judged.looks)
     stale: list[Look] = []
     if mission_id is not None:
         wanted = set(looks)
@@ -204,12 +244,13 @@ def settle(
     if mission_id is not None:
         kept = [o.id for o in judged.observations], [f.id for f in findings]
         bereft = transaction.withdraw(mission_id, *kept, looks)
+        places = [(i.place.lat_deg, i.place.lon_deg) for i in bereft]
+        transaction.hold({int(d) for place in places for d in districts_at(*place).reshape(1)})
     observations = transaction.add_observations(judged.observations)
     transaction.save_findings(findings)
     transaction.add_looks(looks)
     rest = transaction.findings_of([o for incident in bereft for o in incident.observation_ids])
     rejudge = None if rules is None else rules.rejudged
-    settings = settings or FusionSettings()
     unlooked = findings_under(stale, transaction) if stale else []
     said = {finding.id: finding for finding in [*unlooked, *rest, *findings]}
     changed = absorb(list(said.values()), transaction, settings, looks, rejudge)

@@ -99,6 +99,9 @@ class StoreTransaction(Protocol):
     def claim_all(self) -> None:
         """Hold every place, for what may change far from where it begins; instead of claim."""
 
+    def attempt(self) -> AbstractContextManager[None]:
+        """What fails within is undone, its claims as well; the transaction itself goes on."""
+
     def add_observations(self, observations: Sequence[Observation]) -> int:
         """Store those whose id is new or whose content differs; how many that were."""
 
@@ -153,7 +156,7 @@ class StoreTransaction(Protocol):
         """(category, incident id) -> all observations of the incidents that hold any of these."""
 
     def hold(self, districts: Collection[int]) -> None:
-        """Make sure that nobody else writes in these districts until the transaction ends."""
+        """Make sure that nobody else writes in these districts; ClaimError if they are not held."""
 
     def hand_decisions(self) -> list[HandDecision]:
         """What persons decided about which observations are one thing, and did not take back."""

@@ -65,17 +65,14 @@ def test_two_places_within_150_m_share_a_lock(
     lat_deg: float, lon_deg: float, east: float, north: float
 ) -> None:
     lat2, lon2 = (float(x) for x in offset(lat_deg, lon_deg, east * 106.0, north * 106.0))
-    first = {lock.key for lock in claims.locks([(lat_deg, lon_deg)])}
-    second = {lock.key for lock in claims.locks([(lat2, lon2)])}
-    assert (first & second) - {claims.ALL_PLACES}
+    first, second = claims.districts_of([(lat_deg, lon_deg)]), claims.districts_of([(lat2, lon2)])
+    assert set(first or ()) & set(second or ())
 
 
-def test_locks_are_taken_in_ascending_order_and_a_whole_city_takes_one() -> None:
+def test_locks_are_taken_in_ascending_order_and_a_whole_country_takes_one() -> None:
     street = [(22.84 + k * 0.001, 113.23) for k in range(50)]
-    keys = [lock.key for lock in claims.locks(street[::-1])]
-    assert keys == sorted(keys)
-    assert keys[0] == claims.ALL_PLACES
-    city = [(22.0 + k * 0.01, 113.0 + m * 0.01) for k in range(20) for m in range(20)]
-    (only,) = claims.locks(city)
-    assert only.key == claims.ALL_PLACES
-    assert "shared" not in only.sql
+    keys = claims.districts_of(street[::-1])
+    assert keys == sorted(keys or ())
+    assert claims.ALL_PLACES not in (keys or ())
+    country = [(22.0 + k * 0.1, 113.0 + m * 0.1) for k in range(20) for m in range(20)]
+    assert claims.districts_of(country) is None

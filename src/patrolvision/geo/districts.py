@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 DISTRICT_M = 1000.0
+MAX_REACH_M = 0.4 * DISTRICT_M
 METRES_PER_DEG = 110_500.0  # a little less than the shortest degree of latitude
 ROW = 2**20  # more than there are columns at the equator
 _ROW_DEG = DISTRICT_M / METRES_PER_DEG
@@ -30,11 +31,11 @@ def districts_at(lat_deg: ArrayLike, lon_deg: ArrayLike) -> IntArray:
 def districts_within(lat_deg: ArrayLike, lon_deg: ArrayLike, reach_m: float) -> IntArray:
     """The districts (N, 4) that come within reach of each of N places, some named repeatedly.
 
-    Those of the corners of a square that holds every place within reach_m, which may be at most
-    half of DISTRICT_M; exact below 80 degrees of latitude.
+    Those of the corners of a square that holds every place within reach_m, which is at most
+    MAX_REACH_M, so that no district lies between the corners; exact below 80 degrees of latitude.
     """
-    if reach_m > DISTRICT_M / 2:
-        raise ValueError(f"reach_m must be at most {DISTRICT_M / 2}, got {reach_m}")
+    if reach_m > MAX_REACH_M:
+        raise ValueError(f"reach_m must be at most {MAX_REACH_M}, got {reach_m}")
     lat, lon = np.atleast_1d(np.asarray(lat_deg, np.float64), np.asarray(lon_deg, np.float64))
     north = reach_m / METRES_PER_DEG
     farthest = np.minimum(np.abs(lat) + north, 89.9)

@@ -23,7 +23,7 @@ from patrolvision.incidents.neighbourhood import CELL_M, Neighbourhood, cell_of,
 from patrolvision.incidents.settings import AlignmentSettings, FusionSettings
 from patrolvision.types import Finding, HandDecision
 
-CONTEXT_M = 150.0  # around a district; twice this and CLAIM_MARGIN_M are less than its width
+CONTEXT_M = 150.0  # around a district; the claims of the store reach further
 FEW = 256  # findings that are asked about one by one; more of them cell by cell
 SLACK_M = 0.1  # between a distance along the ground and one in the plane around a part
 

@@ -19,6 +19,11 @@ from sqlalchemy.pool import StaticPool
 
 from patrolvision.errors import StoreError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 BUSY_TIMEOUT_S = 30.0
 # Of a process; they are kept open, because a new one begins with no cache and nothing prepared.
 CONNECTIONS: dict[str, Any] = {"pool_size": 15, "max_overflow": 0}
@@ -129,10 +134,31 @@ def _prepare_postgresql(connection: Any, _record: object) -> None:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A connection in a writing transaction: committed when the context ends well."""
-    with translated(engine.url), engine.connect() as plain:
+    with _turn(engine.url), translated(engine.url), engine.connect() as plain:
         connection = plain.execution_options(**{WRITING: True})
         with connection.begin():
             yield connection
+
+
+@contextmanager
+def _turn(url: URL) -> Iterator[None]:
+    """Wait for one's turn to write into an SQLite file, behind those who came before.
+
+    SQLite's own waiting is a lottery: among many busy writers one may draw blanks until it gives
+    up. The kernel keeps this queue, and takes whoever dies out of it.
+    """
+    in_a_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+    if fcntl is None or not in_a_file or str(url.database).startswith("file:"):
+        yield
+        return
+    try:
+        file = Path(f"{url.database}-turn").open("ab")
+    except OSError:  # no room, no permission: SQLite will say so, or manage without
+        yield
+        return
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

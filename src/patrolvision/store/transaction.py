@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
-from sqlalchemy import Connection, delete, select, text
+from sqlalchemy import Connection, delete, select
 
-from patrolvision.errors import StoreError
+from patrolvision.errors import ClaimError, StoreError
 from patrolvision.geo.geodesy import distance_m
 from patrolvision.store import (
     claims,
@@ -37,6 +38,7 @@ class SqlTransaction:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._held: frozenset[int] | None = None  # None: everything
 
     @property
     def connection(self) -> Connection:
@@ -46,19 +48,33 @@ class SqlTransaction:
     def claim(self, places: Sequence[tuple[float, float]]) -> None:
         """Hold the neighbourhoods of these (lat_deg, lon_deg) until the transaction ends.
 
-        To be called once, before anything is read. Whoever claims a place within about 150 m waits.
+        To be called once, before anything is read. Whoever claims a place within 250 m waits.
         SQLite has one writer at a time, so there the transaction itself is the claim.
         """
-        self._take(claims.locks(places))
+        self._take(claims.districts_of(places))
 
     def claim_all(self) -> None:
         """Hold every place, for what may change far from where it begins; instead of claim."""
-        self._take(claims.everything())
+        self._take(None)
 
-    def _take(self, locks: Sequence[claims.AdvisoryLock]) -> None:
+    def _take(self, districts: Sequence[int] | None) -> None:
         if self._connection.dialect.name == "postgresql":
-            for lock in locks:
-                self._connection.execute(text(lock.sql), {"key": lock.key})
+            claims.take(self._connection, districts)
+            self._held = None if districts is None else frozenset(districts)
+
+    def hold(self, districts: Collection[int]) -> None:
+        """Make sure that nobody else writes in these districts; ClaimError if they are not held."""
+        if self._held is not None and not self._held.issuperset(districts):
+            raise ClaimError("fusion reaches further than what was claimed")
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """What fails within is undone, its claims as well; the transaction itself goes on."""
+        if self._connection.dialect.name == "postgresql":
+            with self._connection.begin_nested():
+                yield
+        else:
+            yield
 
     def add_observations(self, observations: Sequence[Observation]) -> int:
         """Store those whose id is new or whose content differs; how many that were."""
@@ -157,9 +173,6 @@ class SqlTransaction:
     def memberships(self, observation_ids: Sequence[str]) -> dict[tuple[str, str], frozenset[str]]:
         """(category, incident id) -> all observations of the incidents that hold any of these."""
         return sightings.memberships(self._connection, observation_ids)
-
-    def hold(self, districts: Collection[int]) -> None:
-        """Make sure that nobody else writes in these districts until the transaction ends."""
 
     def hand_decisions(self) -> list[HandDecision]:
         """What persons decided about which observations are one thing, and did not take back."""
