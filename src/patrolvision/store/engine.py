@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -151,13 +151,10 @@ def _turn(url: URL) -> Iterator[None]:
     if fcntl is None or not in_a_file or str(url.database).startswith("file:"):
         yield
         return
-    try:
-        file = Path(f"{url.database}-turn").open("ab")
-    except OSError:  # no room, no permission: SQLite will say so, or manage without
-        yield
-        return
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with ExitStack() as opened:
+        with suppress(OSError):  # no room, no permission: SQLite will say so, or manage without
+            file = opened.enter_context(Path(f"{url.database}-turn").open("ab"))
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
