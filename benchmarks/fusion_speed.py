@@ -1,8 +1,9 @@
 """How fast observations are fused into SQLite beside a million stored incidents.
 
 `--make` fills a database with incidents on a lattice of 30 m, by bulk inserts. Then, in turn in one
-run: observations one by one through `take_in`, those of a simulated city at once through `settle`,
-and beside each the ceiling: as many rows found and upserted with nothing but sqlite3.
+run: observations one by one through `take_in`; missions among the stored incidents, half of what
+they see is known and half is new, through `settle`; a simulated city at once on empty ground.
+Beside them the ceiling: as many rows found and upserted elsewhere with nothing but sqlite3.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from patrolvision.types import GeoPoint, Incident, Look, Observation
 LAT_DEG, LON_DEG = 31.2, 121.4
 SPACING_M = 30.0
 START = datetime(2026, 5, 3, tzinfo=UTC)
+A_ROW = 100  # sights of a pass along one row of the lattice
+MISSIONS = (100, 1000)
 A_MISSION = 500  # incidents that one pass of the stored history found
 COV = 4.81 * np.eye(2)
 
@@ -94,12 +97,17 @@ def _put(store: SqlStore, rules: Rulebook, batch: Sequence[tuple[Observation, In
 
 
 def passing(number: int, mission: str, rng: np.random.Generator) -> list[Observation]:
-    """What another pass sees of the stored incidents along one row of the lattice."""
-    row = int(rng.integers(1, 99))
+    """What another pass sees along rows of the lattice: every other sight is of something new.
+
+    A hundred sights a row, from a node to halfway to the next and on, with the shift of the pass.
+    """
+    row, column = int(rng.integers(1, 900)), int(rng.integers(1, 900))
     shift = rng.normal(0, 2.0, 2)
     found = []
     for k in range(number):
-        east, north = np.array([SPACING_M * k, SPACING_M * row]) + shift + rng.normal(0, 0.9, 2)
+        rows, half = divmod(k, A_ROW)
+        node = np.array([SPACING_M * (column + half / 2), SPACING_M * (row + rows)])
+        east, north = node + shift + rng.normal(0, 0.9, 2)
         lat, lon = offset(LAT_DEG, LON_DEG, east, north)
         at = START + timedelta(days=1, seconds=3.0 * k)
         place = GeoPoint(float(lat), float(lon), COV)
@@ -195,37 +203,60 @@ def _plain(value: Any) -> Any:
 
 
 def measured(path: Path, alone: int) -> dict[str, Any]:
-    """The figures of one run; each of ours beside the ceiling's, taken just before."""
+    """The figures of one run; ours and the ceiling's in turn, each pass on rows of its own."""
     rng = np.random.default_rng()
     store, bare = open_store(f"sqlite:///{path}", create=False), Bare(path)
     name = f"p{rng.integers(2**40):x}"
     one_by_one(store, passing(20, name + "w", rng))  # statements are compiled, pages are read
     plain = np.array(bare.one_by_one(plain_pairs(passing(alone, name + "b", rng))))
     spent, worked = map(np.array, one_by_one(store, passing(alone, name, rng)))
-    where = {"lat_deg": LAT_DEG - 0.5, "lon_deg": LON_DEG + float(rng.uniform(-30, 30))}
-    city = build_city(CitySettings(seed=int(rng.integers(2**30)), **where))  # of no earlier run
-    ours = [
+    told: dict[str, Any] = {
+        "load": os.getloadavg()[0],
+        "incidents_stored": store.counts()["incidents"],
+        "alone_ms": {"p50": _ms(spent, 0.5), "p99": _ms(spent, 0.99)},
+        "alone_processor_ms": {"p50": _ms(worked, 0.5), "p99": _ms(worked, 0.99)},
+        "alone_bare_ms": {"p50": _ms(plain, 0.5), "p99": _ms(plain, 0.99)},
+    }
+    for size in MISSIONS:
+        told |= _missions(store, bare, size, f"{name}s{size}", rng)
+    told |= _city(store, name, rng)
+    store.close()
+    return told
+
+
+def _missions(
+    store: SqlStore, bare: Bare, size: int, name: str, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Missions of so many observations, each in one transaction; the ceiling after each."""
+    by_clock = busy = plain = 0.0
+    count = max(2, 2000 // size)
+    for k in range(count):
+        one, two = at_once(store, passing(size, f"{name}-{k}", rng), ())
+        by_clock, busy = by_clock + one, busy + two
+        plain += bare.at_once(plain_pairs(passing(size, f"{name}-{k}b", rng)))
+    done = count * size
+    return {
+        f"missions_of_{size}_per_s": round(done / by_clock),
+        f"missions_of_{size}_per_processor_s": round(done / busy),
+        f"missions_of_{size}_bare_per_s": round(done / plain),
+    }
+
+
+def _city(store: SqlStore, name: str, rng: np.random.Generator) -> dict[str, Any]:
+    """A simulated city on ground of its own, which no run before had, in one transaction."""
+    lon_deg, seed = LON_DEG + float(rng.uniform(-30, 30)), int(rng.integers(2**30))
+    city = build_city(CitySettings(seed=seed, lat_deg=LAT_DEG - 0.5, lon_deg=lon_deg))
+    seen = [
         replace(o, id=f"{name}-{o.id}", mission_id=f"{name}-{o.mission_id}")
         for o in city.observations
     ]
     looks = [
         replace(k, id=f"{name}-{k.id}", mission_id=f"{name}-{k.mission_id}") for k in city.looks
     ]
-    bulk_plain = bare.at_once(
-        plain_pairs([replace(o, id=o.id + "b", class_name="litter") for o in ours])
-    )
-    bulk, bulk_busy = at_once(store, ours, looks)
-    counts = store.counts()
-    store.close()
+    by_clock, busy = at_once(store, seen, looks)
     return {
-        "load": os.getloadavg()[0],
-        "incidents_stored": counts["incidents"],
-        "alone_ms": {"p50": _ms(spent, 0.5), "p99": _ms(spent, 0.99)},
-        "alone_processor_ms": {"p50": _ms(worked, 0.5), "p99": _ms(worked, 0.99)},
-        "alone_bare_ms": {"p50": _ms(plain, 0.5), "p99": _ms(plain, 0.99)},
-        "at_once_per_s": round(len(ours) / bulk),
-        "at_once_per_processor_s": round(len(ours) / bulk_busy),
-        "at_once_bare_per_s": round(len(ours) / bulk_plain),
+        "city_per_s": round(len(seen) / by_clock),
+        "city_per_processor_s": round(len(seen) / busy),
     }
 
 
