@@ -97,6 +97,9 @@ def place_of(seen: Sequence[Observation], settings: AlignmentSettings) -> GeoPoi
     Within a pass the own noises average and the bias stays, once; passes are independent and are
     combined by their inverse covariances (the best linear unbiased estimate).
     """
+    if len(seen) == 1:
+        own, bias_of_it = own_and_bias(seen, settings)
+        return GeoPoint(seen[0].place.lat_deg, seen[0].place.lon_deg, own[0] + bias_of_it[0])
     lat = np.array([o.place.lat_deg for o in seen])
     lon = np.array([o.place.lon_deg for o in seen])
     xy = np.stack(local_en(lat[0], lon[0], lat, lon), axis=-1)

@@ -56,14 +56,15 @@ def _matching(finding: Finding, near: Neighbourhood, settings: FusionSettings) -
     """The one incident that explains the finding best; none if it is a thing of its own."""
     seen, gates = finding.observation, settings.alignment
     here = [(seen.place.lat_deg, seen.place.lon_deg)]
-    around = near.incidents_around(here, CONTEXT_M + gates.max_link_m)
-    candidates = [i for i in around if _may_be(finding, i, settings)]
+    close = near.incidents_around(here, gates.max_link_m)
+    candidates = [i for i in close if _may_be(finding, i, settings)]
     if not candidates:
         return []
     missions = [seen.mission_id]
     fellows = near.findings_around(here, CONTEXT_M, known={finding.id}, missions=missions)
     own, bias = own_and_bias([seen], gates)
-    shift, doubt = _shift([f.observation for f in fellows], around, seen, bias[0], settings)
+    known = near.incidents_with([f.observation.id for f in fellows]) if fellows else []
+    shift, doubt = _shift([f.observation for f in fellows], known, seen, bias[0], settings)
     at, cov = _map(candidates, seen.place)
     is_fellow = np.array([seen.mission_id in i.mission_ids for i in candidates])
     apart = np.where(is_fellow[:, None], -at, -at - shift)
@@ -91,13 +92,13 @@ def _may_be(finding: Finding, incident: Incident, settings: FusionSettings) -> b
 
 def _shift(
     fellows: Sequence[Observation],
-    around: Sequence[Incident],
+    known: Sequence[Incident],
     seen: Observation,
     bias: FloatArray,
     settings: FusionSettings,
 ) -> tuple[FloatArray, FloatArray]:
     """How far (2,) the pass lies from the map, and the covariance of that: least squares."""
-    holder = {o: i for i in around if len(i.mission_ids) > 1 for o in i.observation_ids}
+    holder = {o: i for i in known if len(i.mission_ids) > 1 for o in i.observation_ids}
     pairs = [(o, holder[o.id]) for o in fellows if o.id in holder]
     info, pull = inverse(bias), np.zeros(2)
     if pairs:
