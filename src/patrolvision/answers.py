@@ -65,8 +65,12 @@ def _noted(
     store: SqlStore, sink: str, ticket_id: str, answer: Answered, rules: Rules, now: datetime
 ) -> bool:
     said = json.dumps([answer.status, answer.notes], ensure_ascii=False)
-    data = {"neighbour": sink, "service_request_id": answer.service_request_id}
-    data |= {"status": answer.status, "updated": answer.updated}
+    data: dict[str, str | None] = {
+        "neighbour": sink,
+        "service_request_id": answer.service_request_id,
+        "status": answer.status,
+        "updated": answer.updated,
+    }
 
     def remember(transaction: OfficeTransaction) -> None:
         if not pushes.hear(transaction.connection, sink, ticket_id, said):
