@@ -386,3 +386,18 @@ def test_the_layer_of_roads_looked_at_is_drawn_when_it_is_asked_for(
         page.locator("[data-layer=looked]").check()
     assert told.value.ok
     assert office.problems == []
+
+
+def test_a_list_that_could_not_be_had_says_why_and_is_asked_for_again(
+    office: DeskOffice, open_page: OpenPage
+) -> None:
+    page = open_page("?map=plain")
+    expect(page.locator(".ticket-row")).to_have_count(3)
+    page.route("**/api/v1/tickets?*", lambda route: route.abort())
+    page.get_by_role("searchbox").fill("litter")
+    again = page.get_by_role("button", name="Try again")
+    expect(again).to_be_visible()
+    page.unroute("**/api/v1/tickets?*")
+    page.get_by_role("searchbox").fill("")
+    expect(page.locator(".ticket-row")).to_have_count(3)
+    expect(again).to_be_hidden()

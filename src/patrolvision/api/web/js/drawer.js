@@ -112,7 +112,7 @@ export function ticketDrawer({ node, close, changed }) {
       await render(ticket, isNew);
     } catch (error) {
       if (shown !== id) return;
-      put(node, el("div", { class: "drawer-head row" }, el("p", { class: "grow", role: "alert" }, error.status === 404 ? t("ticket.none") : error.message || t("problem.unreachable")), el("button", { type: "button", class: "quiet square", "aria-label": t("close"), on: { click: close } }, icon("close"))));
+      put(node, el("div", { class: "drawer-head" }, el("div", { class: "row" }, el("p", { class: "grow", role: "alert" }, error.status === 404 ? t("ticket.none") : error.message || t("problem.unreachable")), el("button", { type: "button", class: "quiet square", "aria-label": t("close"), on: { click: close } }, icon("close")))));
     }
   }
 

@@ -46,23 +46,32 @@ export function ticketList({ pick, sorted, sort }) {
   }
   new IntersectionObserver((seen) => { if (seen[0].isIntersecting && shown) more(); }).observe(foot);
 
+  /** Say why there is no list, or none that is new, and let it be asked for again. */
+  function failed(error, given) {
+    if (!shown) heading.textContent = t("list.label");
+    put(foot, el("div", { class: "empty", role: "alert" }, icon("offline"), el("p", {}, error.message || t("problem.unreachable")),
+      el("button", { type: "button", on: { click: () => fill(given) } }, t("again"))));
+  }
+
+  async function fill(given) {
+    asking?.abort();
+    asking = new AbortController();
+    try {
+      const found = await page("tickets", { ...given, limit: PAGE }, { signal: asking.signal });
+      const focused = body.contains(document.activeElement) ? document.activeElement.dataset.id : null;
+      body.replaceChildren();
+      shown = 0;
+      finish(found);
+      if (focused) body.querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus();
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      failed(error, given);
+    }
+  }
+
   return {
     node,
-    async fill(given) {
-      asking?.abort();
-      asking = new AbortController();
-      try {
-        const found = await page("tickets", { ...given, limit: PAGE }, { signal: asking.signal });
-        const focused = body.contains(document.activeElement) ? document.activeElement.dataset.id : null;
-        body.replaceChildren();
-        shown = 0;
-        finish(found);
-        if (focused) body.querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus();
-      } catch (error) {
-        if (error.name === "AbortError") return;
-        put(foot, el("p", { class: "empty", role: "alert" }, error.message || t("problem.unreachable")));
-      }
-    },
+    fill,
     select(id) {
       selected = id;
       for (const button of body.querySelectorAll(".ticket-row")) {
