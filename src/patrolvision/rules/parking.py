@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC
 from math import erf, exp, log, pi, sqrt
 from typing import Any, Literal
 
@@ -111,8 +112,8 @@ def evidence(
         "zone_grace_s": zone.grace_s,
         "grace_s": verdict.needs_dwell_s,  # longer than the zone's where standing is to be proved
         "dwell_s": verdict.dwell_s,
-        "first_seen": min(first for first, _ in spans).isoformat(),
-        "last_seen": max(last for _, last in spans).isoformat(),
+        "first_seen": min(first for first, _ in spans).astimezone(UTC).isoformat(),
+        "last_seen": max(last for _, last in spans).astimezone(UTC).isoformat(),
         "probability": round(verdict.probability, 4),
         "p_place": round(verdict.p_place, 4),
         "p_standing": round(verdict.p_standing, 4),
