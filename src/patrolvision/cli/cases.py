@@ -25,7 +25,10 @@ def add_cases(commands: Any) -> None:
         listing = commands.add_parser(what, help=f"list what the store holds: {what}")
         listing.add_argument("--db", required=True, metavar="URL")
         listing.add_argument(
-            "--format", choices=("table", "json", "geojson", "csv"), default="table"
+            "--format",
+            choices=("table", "json", "geojson", "csv"),
+            default="table",
+            help="json: one object a line, as fuse reads observations (default table)",
         )
         listing.set_defaults(door=_listing, what=what, words=[])
         if what == "incidents":
