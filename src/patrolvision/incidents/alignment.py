@@ -12,7 +12,7 @@ iterated least squares.
 from __future__ import annotations
 
 from dataclasses import replace
-from math import log
+from math import log, sqrt
 
 import numpy as np
 
@@ -226,26 +226,40 @@ def _with_new(
     """What fits nothing becomes a thing of its own; parts of one broken track, one together."""
     loose = mine[label[mine] < 0]
     following = int(label.max()) + 1
+    fits = _fitting(loose, s, settings.fragment_chi2 / 2)
     fresh: list[list[int]] = []  # the positions in loose of each new thing's sightings
-    for k, sighting in enumerate(loose):
-        others = loose[:k]
-        fits = (s.group[others] == s.group[sighting]) & ~_clash(
-            sighting, others, s, settings.fragment_chi2 / 2
-        )
-        found = None
-        if fits.any():
-            may = fits.tolist()
-            found = next((of for of, thing in enumerate(fresh) if all(may[m] for m in thing)), None)
+    of: list[int] = []  # which of these each position went to
+    for k in range(len(loose)):
+        may = fits.get(k, set())
+        found = next((t for t in sorted({of[m] for m in may}) if may.issuperset(fresh[t])), None)
         if found is None:
             found = len(fresh)
             fresh.append([])
         fresh[found].append(k)
-        label[sighting] = following + found
+        of.append(found)
+    label[loose] = following + np.array(of, np.int64)
     return label
 
 
-def _clash(sighting: int, members: IntArray, s: Sightings, limit: float) -> BoolArray:
-    """Which of these of its own pass (N,) show that the sighting is another thing than they."""
+def _fitting(loose: IntArray, s: Sightings, limit: float) -> dict[int, set[int]]:
+    """For positions in loose, the earlier ones that may be another part of the same thing."""
+    if len(loose) < 2:
+        return {}
+    widest_m2 = 2 * float(np.trace(s.own[loose], axis1=1, axis2=2).max())
+    i, j = pairs_within(s.xy[loose], s.xy[loose], sqrt(limit * widest_m2) + 1e-6)
+    i, j = i[j < i], j[j < i]
+    keep = (s.group[loose[i]] == s.group[loose[j]]) & ~_clash(loose[i], loose[j], s, limit)
+    fits: dict[int, set[int]] = {}
+    for one, earlier in zip(i[keep].tolist(), j[keep].tolist(), strict=True):
+        fits.setdefault(one, set()).add(earlier)
+    return fits
+
+
+def _clash(sighting: int | IntArray, members: IntArray, s: Sightings, limit: float) -> BoolArray:
+    """Which of these of its own pass (N,) show that the sighting is another thing than they.
+
+    sighting is one for all, or one (N,) for each.
+    """
     together = overlap_in_time(s.start[sighting], s.end[sighting], s.start[members], s.end[members])
     apart = chi2(s.xy[sighting] - s.xy[members], inverse(s.own[sighting] + s.own[members]))
     return together | (apart > limit)

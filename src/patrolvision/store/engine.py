@@ -29,7 +29,7 @@ BUSY_TIMEOUT_S = 30.0
 CONNECTIONS: dict[str, Any] = {"pool_size": 15, "max_overflow": 0}
 CACHE_KIB = 65_536  # SQLite's own 2 MiB do not hold the inner pages of a million rows' indexes
 MAPPED_BYTES = 2**31 - 2**16  # as much of the file as SQLite reads without copying: its own limit
-CHECKPOINT_PAGES = 8_000  # 32 MiB: the commit that pays for a checkpoint is then one in hundreds
+CHECKPOINT_PAGES = 32_000  # 128 MiB: the commit that pays for a checkpoint is one in some 500
 WRITING = "patrolvision_writing"
 
 SHARED_OBSERVATION = "refused: an observation may be in one incident of a category only"
@@ -125,9 +125,10 @@ def _postgresql(url: URL) -> Engine:
 
 def _prepare_postgresql(connection: Any, _record: object) -> None:
     # What is asked here takes milliseconds; compiling it, where its cost is guessed too high,
-    # takes hundreds.
+    # takes hundreds. A plan for any ranges of places reads whole tables, one for these does not.
     with connection.cursor() as cursor:
-        cursor.execute("SET jit = off")
+        for name, value in (("jit", "off"), ("plan_cache_mode", "force_custom_plan")):
+            cursor.execute(f"SET {name} = {value}")
     connection.commit()
 
 
