@@ -87,7 +87,7 @@ def checks() -> list[Check]:
     for distribution, module in (
         ("numpy", "numpy"), ("opencv-python-headless", "cv2"), ("av", "av"),
         ("openvino", "openvino"), ("sqlalchemy", "sqlalchemy"), ("shapely", "shapely"),
-        ("h3", "h3"), ("fastapi", "fastapi"),
+        ("fastapi", "fastapi"),
     ):  # fmt: skip
         found.append(_package(distribution, module, reinstall))
     found += [
