@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Integer, bindparam, select
 
-from patrolvision.store import pyramid, quads, ranged, rows, sql, straight
+from patrolvision.store import pyramid, quads, ranged, rows, sql
 from patrolvision.store.pages import RowFilter, page_of
 from patrolvision.store.pyramid import Cluster, Kinds
 from patrolvision.store.quads import Range
@@ -73,7 +73,7 @@ def _singles(
 ) -> list[rows.Stored]:
     engine = connection.dialect.name
     asked = ranged.parameters(ranges, engine) | {"most": most}
-    found = straight.fetched(connection, _in_ranges(kinds, engine), asked)
+    found = ranged.fetched(connection, _in_ranges(kinds, engine), asked)
     return [dict(zip(SHOWN, row, strict=True)) for row in found]
 
 

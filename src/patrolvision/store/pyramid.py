@@ -142,7 +142,7 @@ def clusters(
     sums: dict[int, list[int]] = {}
     engine = connection.dialect.name
     keys = ranged.parameters([quads.keys_in(one, zoom) for one in ranges], engine)
-    for key, n, lat, lon in straight.fetched(connection, _folded(kinds, engine), keys):
+    for key, n, lat, lon in ranged.fetched(connection, _folded(kinds, engine), keys):
         sums[key] = [int(n), int(lat), int(lon)]
     for quad, *_, change, lat_deg, lon_deg in _unfolded(connection, ranges, kinds):
         known = sums.setdefault(quads.key_of(quad, zoom), [0, 0, 0])
@@ -165,7 +165,7 @@ def counts_in(connection: Connection, box: quads.Bounds) -> dict[str, int]:
     counts: dict[str, int] = {}
     engine = connection.dialect.name
     keys = ranged.parameters([quads.keys_in(one, zoom) for one in ranges], engine)
-    for state, count in straight.fetched(connection, _states_in(engine), keys):
+    for state, count in ranged.fetched(connection, _states_in(engine), keys):
         counts[state] = counts.get(state, 0) + int(count)
     for row in _unfolded(connection, ranges, Kinds()):
         counts[row[2]] = counts.get(row[2], 0) + row[5]

@@ -6,11 +6,13 @@ which answers such conditions one by one, would not read from the index alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import ARRAY, BigInteger, FromClause, Table, bindparam, func
+from sqlalchemy import ARRAY, BigInteger, Connection, FromClause, Table, bindparam, func
+
+from patrolvision.store import straight
 
 Range = tuple[int, int]
 
@@ -28,6 +30,17 @@ def joined_to(table: Table, column: Any, dialect: str) -> FromClause:
         first, last = (func.json_extract(ranges.c.value, f"$[{k}]") for k in (0, 1))
     joined: FromClause = ranges.join(table, column.between(first, last))
     return joined
+
+
+def fetched(connection: Connection, statement: Any, asked: Mapping[str, Any]) -> Sequence[Any]:
+    """The rows of a statement with `joined_to`.
+
+    PostgreSQL takes a range of unknown ends for a ninth of a table, and would rather read all of
+    it; until the transaction ends it is told not to.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+    return straight.fetched(connection, statement, asked)
 
 
 def parameters(ranges: Sequence[Range], dialect: str) -> dict[str, Any]:

@@ -165,7 +165,8 @@ def _rows(
             asked |= {"after_value": after.value, "after_id": after.id}
         is_after, engine = after is not None, connection.dialect.name
         statement = selecting(shape, sort, part, kind, is_after, engine)
-        got = straight.fetched(connection, statement, asked)
+        read = ranged.fetched if kind == "box" else straight.fetched
+        got = read(connection, statement, asked)
         held = _held(wanted, got)
         yield from held[:missing]
         missing -= len(held)
