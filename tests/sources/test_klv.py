@@ -61,6 +61,13 @@ def test_every_prefix_of_a_packet_is_survived() -> None:
         assert parse_packets(whole[:length]).fixes == ()
 
 
+def test_a_capture_may_begin_inside_a_packet(tmp_path: Path) -> None:
+    whole = [uas_fix(START + timedelta(seconds=t), 22.84, 113.23) for t in range(4)]
+    path = tmp_path / "capture.bin"
+    path.write_bytes(whole[0][40:] + b"".join(whole[1:]))
+    assert len(read_telemetry(path).samples) == 3
+
+
 def test_an_empty_local_set_has_no_place(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(UAS_KEY + b"\0")

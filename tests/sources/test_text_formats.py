@@ -49,6 +49,17 @@ def test_broken_gpx_is_refused_in_one_sentence(tmp_path: Path) -> None:
         read_telemetry(path)
 
 
+@pytest.mark.parametrize("lost", [1, 7, 20, 33, 60, 100])
+def test_what_a_recorder_wrote_before_its_power_was_cut_is_kept(tmp_path: Path, lost: int) -> None:
+    points = [POINT.format(f"2026-05-04T08:00:0{k}Z", "") for k in range(4)]
+    whole = GPX.format("".join(points))
+    cut = read_telemetry(written(tmp_path, "cut.gpx", whole[:-lost]))
+    kept = whole[:-lost].count("</trkpt>")
+    assert len(cut.samples) == kept >= 2
+    assert cut.problems == {"cut off at the end": 1}
+    assert cut.samples == read_telemetry(written(tmp_path, "a.gpx", whole)).samples[:kept]
+
+
 def test_gpx_written_here_reads_back_the_same(tmp_path: Path) -> None:
     table = (
         "time,lat_deg,lon_deg,alt_msl_m,speed_mps,course_deg,heading_deg,gimbal_pitch_deg\n"

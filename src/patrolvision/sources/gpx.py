@@ -8,6 +8,7 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
+from xml.parsers import expat
 
 import gpxpy
 import gpxpy.gpx
@@ -32,6 +33,8 @@ _EXTENSIONS = {
 _OWN_FIELDS = tuple(name for name in _EXTENSIONS if "_" in name)
 _TPX = "http://www.garmin.com/xmlschemas/TrackPointExtension/v2"
 _OWN = "urn:patrolvision:telemetry:1"
+_POINT_END = "</trkpt>"
+_UNREADABLE = (gpxpy.gpx.GPXException, ElementTree.ParseError, ValueError, TypeError)
 _UERE_M = 2.5  # one sigma per unit of HDOP, open sky, single frequency
 
 
@@ -43,11 +46,33 @@ def looks_like_gpx(text: str) -> bool:
 def parse(path: Path, text: str) -> RawLog:
     """Every track point (route points where there is no track); times without a zone are UTC."""
     logging.getLogger("gpxpy.parser").setLevel(logging.CRITICAL)  # it prints what it also raises
+    problems = {}
     try:
         document = gpxpy.parse(text)
-    except (gpxpy.gpx.GPXException, ElementTree.ParseError, ValueError, TypeError) as error:
-        raise TelemetryError(f"{path.name}: not a readable GPX file ({error})") from error
-    return RawLog(FORMAT, tuple(_fix(point) for point in _points(document)), "trkpt lat/lon/time")
+    except _UNREADABLE as error:
+        try:
+            document, problems = gpxpy.parse(_mended(text)), {"cut off at the end": 1}
+        except _UNREADABLE:
+            raise TelemetryError(f"{path.name}: not a readable GPX file ({error})") from error
+    fixes = tuple(_fix(point) for point in _points(document))
+    return RawLog(FORMAT, fixes, "trkpt lat/lon/time", problems)
+
+
+def _mended(text: str) -> str:
+    """A file that its recorder did not finish: up to its last whole point, and ended.
+
+    ValueError where there is no whole point, or what stands before it is no XML.
+    """
+    end = text.rindex(_POINT_END) + len(_POINT_END)
+    kept, is_open = text[text.index("<") : end], list[str]()
+    reader = expat.ParserCreate()
+    reader.StartElementHandler = lambda name, attributes: is_open.append(name)
+    reader.EndElementHandler = lambda name: is_open.pop()
+    try:
+        reader.Parse(kept.encode("utf-8"), False)
+    except expat.ExpatError as error:
+        raise ValueError(str(error)) from error
+    return kept + "".join(f"</{name}>" for name in reversed(is_open))
 
 
 def _points(document: Any) -> Iterator[Any]:

@@ -23,6 +23,7 @@ from patrolvision.sources.fixes import EPOCH, RawFix, RawLog, later
 FORMAT = "misb-st-0601"
 UAS_KEY = bytes.fromhex("060e2b34020b01010e01030101000000")
 _CHECKSUM, _TIME = 1, 2
+_LONGEST_PACKET = 1024
 _CAMERA_ANGLES = ("gimbal_heading_deg", "gimbal_pitch_deg", "gimbal_roll_deg")
 
 
@@ -76,8 +77,9 @@ class _Packet:
 
 
 def looks_like_packets(data: bytes) -> bool:
-    """Whether the bytes begin with a UAS local set."""
-    return data.startswith(UAS_KEY)
+    """Whether a UAS local set begins near the beginning: a capture may begin inside a packet."""
+    is_near = 0 <= data.find(UAS_KEY) < _LONGEST_PACKET
+    return is_near and not looks_like_transport_stream(data)
 
 
 def looks_like_transport_stream(data: bytes) -> bool:
