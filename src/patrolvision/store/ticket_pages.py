@@ -28,6 +28,7 @@ from patrolvision.store.ticket_statements import (
     counting,
     parts_of,
     selecting,
+    standing_in,
 )
 
 __all__ = ["Page", "Place", "Sort", "full_rows", "page"]
@@ -164,9 +165,12 @@ def _rows(
         if after is not None:
             asked |= {"after_value": after.value, "after_id": after.id}
         is_after, engine = after is not None, connection.dialect.name
-        statement = selecting(shape, sort, part, kind, is_after, engine)
-        read = ranged.fetched if kind == "box" else straight.fetched
-        got = read(connection, statement, asked)
+        if kind == "box" and engine == "postgresql":  # it joins ranges to a table badly
+            ranges = zip(more["firsts"], more["lasts"], strict=True)
+            statement = standing_in(shape, sort, part, tuple(ranges), is_after)
+        else:
+            statement = selecting(shape, sort, part, kind, is_after, engine)
+        got = straight.fetched(connection, statement, asked)
         held = _held(wanted, got)
         yield from held[:missing]
         missing -= len(held)

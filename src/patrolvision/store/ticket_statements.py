@@ -89,6 +89,15 @@ def selecting(
     return _sorted(chosen, _lead(chosen.wanted, kind), is_after)
 
 
+def standing_in(
+    shape: Shape, sort: Sort, part: int, ranges: Sequence[tuple[int, int]], is_after: bool
+) -> Any:
+    """The same of what stands in ranges of places, a condition for each."""
+    chosen = parts_of(filter_of(shape), sort)[part]
+    within = Lead(tuple(tickets.c.quad.between(first, last) for first, last in ranges))
+    return _sorted(chosen, within, is_after)
+
+
 def _lead(wanted: TicketFilter, kind: Kind) -> Lead:
     asked: Any = wanted
     if kind in CODES:
