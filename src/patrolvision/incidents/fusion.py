@@ -128,7 +128,7 @@ def _solved(
 ) -> tuple[list[_Group], Memberships]:
     """The things to be told anew, by their earliest sight, and the incidents that held theirs.
 
-    Told anew is what holds a seed, what is not held by the incidents that hold it now, and every
+    Told anew is what holds a seed, what no single incident holds as it is, and every
     vehicle that is judged at a place that depends on its surroundings.
     """
     wanted = dict(seeds)
@@ -141,25 +141,33 @@ def _solved(
         if not strangers:
             break
         wanted |= {finding.id: finding for finding in strangers}
-    holder = {(key[0], o): key for key, found in held.items() for o in found}
+    settled = _settled(groups, held, near)
     chosen = [
         group
         for group in groups
         if any(f.id in wanted for f in group.findings)
         or (rejudge is not None and group.category == "illegal_parking")
-        or not _is_held(group, holder, held)
+        or (group.category, group.observation_ids) not in settled
     ]
     chosen.sort(key=lambda g: (g.findings[0].observation.first_seen, g.findings[0].id))
     return chosen, held
 
 
-def _is_held(
-    group: _Group, holder: Mapping[tuple[str, str], tuple[str, str]], held: Memberships
-) -> bool:
-    """Whether the incidents that hold the thing's observations hold all of them and no others."""
-    ids = group.observation_ids
-    keys = {holder.get((group.category, o)) for o in ids}
-    return None not in keys and ids == {o for key in keys if key for o in held[key]}
+def _settled(
+    groups: Sequence[_Group], held: Memberships, near: Neighbourhood
+) -> set[tuple[str, frozenset[str]]]:
+    """What a single incident holds of the things, and nothing else: it says what there is to say.
+
+    An incident that ended, or follows another, may belong to a chain that is no longer one.
+    """
+    things = {(group.category, group.observation_ids) for group in groups}
+    alike = [found for (category, _), found in held.items() if (category, found) in things]
+    incidents = near.incidents_with(sorted(min(found) for found in alike if found))
+    return {
+        (i.category, frozenset(i.observation_ids))
+        for i in incidents
+        if i.removed_at is None and i.previous_incident_id is None
+    }
 
 
 def _groups(
