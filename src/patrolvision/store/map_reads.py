@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Integer, bindparam, or_, select
 
-from patrolvision.store import pyramid, quads, ranged, rows, sql
+from patrolvision.store import pyramid, quads, ranged, rows, sql, straight
 from patrolvision.store.pages import RowFilter, page_of
 from patrolvision.store.pyramid import Cluster, Kinds
 from patrolvision.store.quads import Range
@@ -71,23 +71,24 @@ def _is_summed(wanted: TicketFilter) -> bool:
 def _singles(
     connection: Connection, ranges: Sequence[Range], kinds: Kinds, most: int
 ) -> list[rows.Stored]:
-    engine = connection.dialect.name
-    if engine == "postgresql":  # it would rather read all of the index than join the ranges to it
+    if (
+        connection.dialect.name == "postgresql"
+    ):  # it would rather read all of the index than join the ranges to it
         wanted = TicketFilter(category=kinds.category, state=kinds.state, priority=kinds.priority)
         within = or_(*(tickets.c.quad.between(first, last) for first, last in ranges))
         chosen = select(*(tickets.c[name] for name in SHOWN)).where(within, *sifting(wanted))
         return list(connection.execute(chosen.limit(most)).mappings())
-    asked = ranged.parameters(ranges, engine) | {"most": most}
-    found = ranged.fetched(connection, _in_ranges(kinds, engine), asked)
+    asked = ranged.parameters(ranges, "sqlite") | {"most": most}
+    found = straight.fetched(connection, _in_ranges(kinds), asked)
     return [dict(zip(SHOWN, row, strict=True)) for row in found]
 
 
 @lru_cache(maxsize=256)
-def _in_ranges(kinds: Kinds, dialect: str) -> Any:
+def _in_ranges(kinds: Kinds) -> Any:
     """The columns SHOWN, all of which stand in the index of places."""
     wanted = TicketFilter(category=kinds.category, state=kinds.state, priority=kinds.priority)
     statement = select(*(tickets.c[name] for name in SHOWN))
-    within = ranged.joined_to(tickets, tickets.c.quad, dialect)
+    within, _ = ranged.rows_in(tickets, "quad", "sqlite")
     chosen = statement.select_from(within).where(*sifting(wanted))
     return chosen.limit(bindparam("most", None, type_=Integer))
 

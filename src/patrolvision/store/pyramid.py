@@ -142,7 +142,7 @@ def clusters(
     sums: dict[int, list[int]] = {}
     engine = connection.dialect.name
     keys = ranged.parameters([quads.keys_in(one, zoom) for one in ranges], engine)
-    for key, n, lat, lon in ranged.fetched(connection, _folded(kinds, engine), keys):
+    for key, n, lat, lon in straight.fetched(connection, _folded(kinds, engine), keys):
         sums[key] = [int(n), int(lat), int(lon)]
     for quad, *_, change, lat_deg, lon_deg in _unfolded(connection, ranges, kinds):
         known = sums.setdefault(quads.key_of(quad, zoom), [0, 0, 0])
@@ -165,7 +165,7 @@ def counts_in(connection: Connection, box: quads.Bounds) -> dict[str, int]:
     counts: dict[str, int] = {}
     engine = connection.dialect.name
     keys = ranged.parameters([quads.keys_in(one, zoom) for one in ranges], engine)
-    for state, count in ranged.fetched(connection, _states_in(engine), keys):
+    for state, count in straight.fetched(connection, _states_in(engine), keys):
         counts[state] = counts.get(state, 0) + int(count)
     for row in _unfolded(connection, ranges, Kinds()):
         counts[row[2]] = counts.get(row[2], 0) + row[5]
@@ -174,10 +174,9 @@ def counts_in(connection: Connection, box: quads.Bounds) -> dict[str, int]:
 
 @lru_cache(maxsize=2)
 def _states_in(dialect: str) -> Any:
-    table = ticket_tiles
-    within = ranged.joined_to(table, table.c.key, dialect)
-    counted = select(table.c.state, func.sum(table.c.count)).select_from(within)
-    return counted.group_by(table.c.state)
+    within, tiles = ranged.rows_in(ticket_tiles, "key", dialect)
+    counted = select(tiles.c.state, func.sum(tiles.c.count)).select_from(within)
+    return counted.group_by(tiles.c.state)
 
 
 def _whole(quad_range: quads.Range, zoom: int) -> quads.Range:
@@ -189,11 +188,10 @@ def _whole(quad_range: quads.Range, zoom: int) -> quads.Range:
 @lru_cache(maxsize=256)
 def _folded(kinds: Kinds, dialect: str) -> Any:
     """Key, count and summed place of the tiles in ranges of keys."""
-    table = ticket_tiles
-    sums = (func.sum(table.c[name]) for name in ("count", "lat_e6", "lon_e6"))
-    within = ranged.joined_to(table, table.c.key, dialect)
-    of = [table.c[name].in_(values) for name, values in _asked(kinds).items() if values]
-    return select(table.c.key, *sums).select_from(within).where(*of).group_by(table.c.key)
+    within, tiles = ranged.rows_in(ticket_tiles, "key", dialect)
+    sums = (func.sum(tiles.c[name]) for name in ("count", "lat_e6", "lon_e6"))
+    of = [tiles.c[name].in_(values) for name, values in _asked(kinds).items() if values]
+    return select(tiles.c.key, *sums).select_from(within).where(*of).group_by(tiles.c.key)
 
 
 UNFOLDED = ("quad", "category", "state", "priority", "position", "change", "lat_deg", "lon_deg")

@@ -6,45 +6,46 @@ which answers such conditions one by one, would not read from the index alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import ARRAY, BigInteger, Connection, FromClause, Table, bindparam, func
-
-from patrolvision.store import straight
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    FromClause,
+    Table,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    true,
+)
 
 Range = tuple[int, int]
 
 
-def joined_to(table: Table, column: Any, dialect: str) -> FromClause:
-    """The table's rows whose column lies in one of the ranges of `parameters`, once for each."""
-    first: Any
-    last: Any
+def rows_in(table: Table, name: str, dialect: str) -> tuple[FromClause, FromClause]:
+    """What to select from, and in it the table's rows whose column lies in a range of `parameters`.
+
+    Each range is looked up by itself, from the column's index: PostgreSQL takes a range of unknown
+    ends for a ninth of a table, and would rather hold all of it against all ranges; OFFSET 0 keeps
+    it from that. Rows come once for each range that holds them.
+    """
+    column = table.c[name]
     if dialect == "postgresql":
         arrays = [bindparam(name, None, type_=ARRAY(BigInteger)) for name in ("firsts", "lasts")]
         ranges: Any = func.unnest(*arrays).table_valued("first", "last").render_derived()
-        first, last = ranges.c.first, ranges.c.last
-    else:
-        ranges = func.json_each(bindparam("ranges", None)).table_valued("value")
-        first, last = (func.json_extract(ranges.c.value, f"$[{k}]") for k in (0, 1))
-    joined: FromClause = ranges.join(table, column.between(first, last))
-    return joined
-
-
-def fetched(connection: Connection, statement: Any, asked: Mapping[str, Any]) -> Sequence[Any]:
-    """The rows of a statement with `joined_to`.
-
-    PostgreSQL takes a range of unknown ends for a ninth of a table, and would rather read all of
-    it; until the transaction ends it is told not to.
-    """
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
-    return straight.fetched(connection, statement, asked)
+        inside = select(table).where(column.between(ranges.c.first, ranges.c.last))
+        found = inside.offset(literal_column("0")).lateral("found")
+        return ranges.join(found, true()), found
+    ranges = func.json_each(bindparam("ranges", None)).table_valued("value")
+    first, last = (func.json_extract(ranges.c.value, f"$[{k}]") for k in (0, 1))
+    return ranges.join(table, column.between(first, last)), table
 
 
 def parameters(ranges: Sequence[Range], dialect: str) -> dict[str, Any]:
-    """The ranges, which must not overlap, for a statement with `joined_to`."""
+    """The ranges, which must not overlap, for a statement with `rows_in`."""
     if dialect == "postgresql":
         return {"firsts": [a for a, _ in ranges], "lasts": [b for _, b in ranges]}
     return {"ranges": orjson.dumps(ranges).decode()}

@@ -169,7 +169,7 @@ def _rows(
             ranges = zip(more["firsts"], more["lasts"], strict=True)
             statement = standing_in(shape, sort, part, tuple(ranges), is_after)
         else:
-            statement = selecting(shape, sort, part, kind, is_after, engine)
+            statement = selecting(shape, sort, part, kind, is_after)
         got = straight.fetched(connection, statement, asked)
         held = _held(wanted, got)
         yield from held[:missing]

@@ -77,15 +77,13 @@ def counting(shape: Shape, kind: Kind) -> Any:
 
 
 @lru_cache(maxsize=512)
-def selecting(
-    shape: Shape, sort: Sort, part: int, kind: Kind | None, is_after: bool, dialect: str
-) -> Any:
+def selecting(shape: Shape, sort: Sort, part: int, kind: Kind | None, is_after: bool) -> Any:
     """At most :size of (id, value, lat_deg, lon_deg) of a part; the places only for a polygon."""
     chosen = parts_of(filter_of(shape), sort)[part]
     if kind is None:
         return _in_order(chosen, is_after)
     if kind == "box":
-        return _in_ranges(chosen, is_after, dialect)
+        return _in_ranges(chosen, is_after)
     return _sorted(chosen, _lead(chosen.wanted, kind), is_after)
 
 
@@ -119,9 +117,9 @@ def _sorted(part: Part, lead: Lead, is_after: bool) -> Select[Any]:
     return _ordered(select(*_columns(part)).where(*where), part, order, is_after)
 
 
-def _in_ranges(part: Part, is_after: bool, dialect: str) -> Select[Any]:
-    """All that stand in ranges of places, sifted (the box does so exactly) and sorted."""
-    within = ranged.joined_to(tickets, tickets.c.quad, dialect)
+def _in_ranges(part: Part, is_after: bool) -> Select[Any]:
+    """For SQLite: all in ranges of places, sifted (the box does so exactly) and sorted."""
+    within, _ = ranged.rows_in(tickets, "quad", "sqlite")
     where = [*sifting(part.wanted), *_dated(part)]
     order = [hidden(column) for column in _order(part)]
     statement = select(*_columns(part)).select_from(within).where(*where)
