@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
 from helpers.command_line import in_process
 from helpers.office_days import FIRST_DAY, HOUR, incident_at, moved, new_ticket, save
@@ -17,6 +18,7 @@ from patrolvision.config import OfficeSettings
 from patrolvision.desk import perform
 from patrolvision.store import SqlStore, open_store
 from patrolvision.store.crews import StoredPosition, save_crew, save_position
+from patrolvision.store.map_tables import ticket_changes
 from patrolvision.tickets.workflow import Act
 from patrolvision.types import Ticket
 from patrolvision.wiring import office_rules
@@ -105,6 +107,22 @@ def test_a_deadline_is_set_at_filing_and_kept_in_the_history(store: SqlStore) ->
     assert filed is not None
     assert filed.due_at == FIRST_DAY + timedelta(days=3, hours=9.5)  # 7 May, 09:30
     assert datetime.fromisoformat(filed.history[-1].data["due_at"]) == filed.due_at
+
+
+def test_news_of_tickets_is_kept_for_a_week_and_the_newest_always(store: SqlStore) -> None:
+    keep(store, 3)
+    told = select(func.count()).select_from(ticket_changes)
+
+    def news() -> int:
+        with store.engine.connect() as connection:
+            return int(connection.execute(told).scalar_one())
+
+    before, now = news(), datetime.now(UTC)
+    assert before >= 3
+    rounds.one_round(store, SETTINGS, now)
+    assert news() == before
+    rounds.one_round(store, SETTINGS, now + timedelta(days=8))
+    assert news() == 1
 
 
 def test_the_command_makes_a_round_and_says_what_it_did(

@@ -25,6 +25,7 @@ from patrolvision.desk import Rules, perform
 from patrolvision.errors import EXIT_OK, PatrolVisionError
 from patrolvision.reporting import office_settings
 from patrolvision.store import crews as stored
+from patrolvision.store.changes import forget_changes
 from patrolvision.store.overdue import overdue_tickets
 from patrolvision.tickets.budget import area_of, may_be_sent, most_valuable_first
 from patrolvision.tickets.calendar import ALWAYS
@@ -159,9 +160,10 @@ def _done(store: SqlStore, rules: Rules, ticket: Ticket, act: Act) -> bool:
 def one_round(
     store: SqlStore, settings: OfficeSettings, now: datetime, *, send: bool = False
 ) -> Round:
-    """Escalate, and dispatch if asked to."""
+    """Escalate, dispatch if asked to, and let go of news that every reader has had time to hear."""
     rules = wiring.office_rules(settings)
     raised = escalate(store, rules, now)
+    forget_changes(store.engine, now)
     sent = dispatch(store, rules, now, settings.timezone) if send else Round()
     return replace(sent, escalated=raised)
 
