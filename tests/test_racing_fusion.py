@@ -108,5 +108,8 @@ def test_what_a_failed_attempt_claimed_is_free_again(url: str) -> None:
             one.hold([-1])
         with store.transaction() as two:
             two.connection.execute(text("SET LOCAL lock_timeout = '5s'"))
-            two.claim_all()
+            two.claim_all()  # an error after five seconds if anything were still held
+            mine = "locktype = 'advisory' AND granted AND pid = pg_backend_pid()"
+            held = two.connection.execute(text(f"SELECT count(*) FROM pg_locks WHERE {mine}"))
+            assert held.scalar_one() >= 1
     store.close()

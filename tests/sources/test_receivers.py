@@ -149,6 +149,9 @@ def test_sentences_in_datagrams_are_heard(stop: threading.Event) -> None:
             return second > 8 and knows(fixes, second - 3.5)
 
         eventually(send)
+    pose = fixes.pose_at(START + timedelta(seconds=second - 3.5), 0.0)
+    assert isinstance(pose, Pose)
+    assert pose.lat_deg == pytest.approx(48.0 + (second - 3.5) * 10.0 / 1852.0 / 60.0, abs=1e-6)
 
 
 def test_nobody_at_the_address_is_told_once_and_tried_again(
