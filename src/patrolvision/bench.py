@@ -30,7 +30,6 @@ from patrolvision.simulate.scoring import counting, parking
 from patrolvision.simulate.writing import write_city
 from patrolvision.types import FloatArray, Incident, Observation
 
-DEFAULT_SEEDS = (101, 102)
 TIMES_TOLD = 1.2  # of a shuffled city: every fifth line comes a second time
 Row = dict[str, Any]
 

@@ -20,7 +20,6 @@ from patrolvision.training.problems import Problem
 from patrolvision.types import ModelRelease
 
 SPEAK_EVERY_S = 5.0
-TASKS_AT_ONCE = 8
 
 
 def check(args: argparse.Namespace) -> int:

@@ -8,20 +8,20 @@ from pathlib import Path
 
 def default_models_dir() -> Path:
     """The models folder: PATROLVISION_MODELS, else that of the checkout, else ./models."""
-    named = os.environ.get("PATROLVISION_MODELS")
-    if named:
-        return Path(named)
-    checkout = Path(__file__).resolve().parents[3] / "models"
-    return checkout if checkout.is_dir() else Path("models")
+    return _folder("PATROLVISION_MODELS", "models")
 
 
 def default_sample_dir() -> Path:
     """The sample_media folder: PATROLVISION_SAMPLES, else the checkout's, else ./sample_media."""
-    named = os.environ.get("PATROLVISION_SAMPLES")
+    return _folder("PATROLVISION_SAMPLES", "sample_media")
+
+
+def _folder(variable: str, name: str) -> Path:
+    named = os.environ.get(variable)
     if named:
         return Path(named)
-    checkout = Path(__file__).resolve().parents[3] / "sample_media"
-    return checkout if checkout.is_dir() else Path("sample_media")
+    checkout = Path(__file__).resolve().parents[3] / name
+    return checkout if checkout.is_dir() else Path(name)
 
 
 def secret_keys() -> str:

@@ -23,7 +23,6 @@ from patrolvision.types import FloatArray, GeoPoint, Lens, Pose
 
 PARTS = ("east", "north", "height", "heading", "pitch", "roll", "u", "v")
 BIAS_PARTS = (0, 1, 3)
-OWN_PARTS = (2, 4, 5, 6, 7)
 FLATTEST = (
     0.3  # one sigma of the depression angle over its tangent: 1 sigma moves the place by 30 %
 )

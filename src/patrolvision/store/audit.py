@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, insert, select
 
 from patrolvision.store.engine import reading, writing
 from patrolvision.store.office_tables import audit
@@ -51,11 +51,6 @@ class SqlAudit:
             (row["position"], AuditLine(**{name: row[name] for name in AuditLine.__slots__}))
             for row in found
         ]
-
-    def forget_before(self, at: datetime) -> int:
-        """Delete lines that are older; how many."""
-        with writing(self._engine) as connection:
-            return int(connection.execute(delete(audit).where(audit.c.at < at)).rowcount)
 
 
 def note(connection: Connection, line: AuditLine) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 CELLS_PER_DEGREE = 1000  # about 111 m north-south: a search of 25 m meets one or two rows
 COLUMNS = 360 * CELLS_PER_DEGREE
 LOOK_CELLS_PER_DEGREE = 500  # looks are wider than incidents
-LOOK_COLUMNS = 360 * LOOK_CELLS_PER_DEGREE
 EVERYWHERE = -1  # the cell of a look too wide to be listed cell by cell
 MAX_LOOK_CELLS = 1024
 MAX_ROWS = 16

@@ -223,12 +223,6 @@ def ticket_and_incident(
     return found[0], rows.incident(stored[0]) if stored else None
 
 
-def tickets_of_incident(connection: Connection, incident_id: str) -> list[str]:
-    """The ids of an incident's tickets: its own, and those that were split from it."""
-    mine = select(tickets.c.id).where(tickets.c.incident_id == incident_id).order_by(tickets.c.id)
-    return list(connection.execute(mine).scalars())
-
-
 def known_observations(connection: Connection, ids: Sequence[str]) -> set[str]:
     """Which of these observations are stored."""
     return _known(connection, observations, ids)

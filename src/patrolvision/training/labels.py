@@ -11,11 +11,6 @@ from numpy.typing import NDArray
 Boxes = NDArray[np.float64]
 
 
-def no_boxes() -> Boxes:
-    """No boxes, (0, 4)."""
-    return np.zeros((0, 4), np.float64)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledPicture:
     """A picture and its boxes.
