@@ -1,11 +1,10 @@
 """GET and POST /coverage: what the patrols could have seen, which proves what is gone."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime
 
 from patrolvision import looked as by_area
 from patrolvision.api import answers, posted, queries, schemas, shapes
@@ -13,6 +12,7 @@ from patrolvision.api.intake import MOST_CORNERS, Intake, Layers, Post
 from patrolvision.api.row_lists import AskedPage
 from patrolvision.api.security import Office, Principal, reader, requires_scope
 from patrolvision.api.territory import Territory
+from patrolvision.report.looked import AreaLooked
 from patrolvision.store.pages import RowFilter
 from patrolvision.store.schema import looks as table
 from patrolvision.tickets.grids import GridIndex
@@ -41,18 +41,7 @@ BODY = posted.schema_of(
 Layer = Literal["segment", "unit", "responsible"]
 
 
-class AreaLooked(BaseModel):
-    """When a cell or segment was last looked at (null: not within a year), how often, how far."""
-
-    code: str
-    last_looked_at: datetime | None
-    passes_7d: int
-    passes_30d: int
-    km_7d: float
-    km_30d: float
-
-
-def _is_his(who: Principal, layer: Layer, code: str) -> bool:
+def _may_see(who: Principal, layer: Layer, code: str) -> bool:
     """Whether somebody may see an area; of segments it is not known in whose areas they lie."""
     if not who.areas:
         return True
@@ -97,7 +86,7 @@ def router(office: Office) -> APIRouter:
         _, grids = layers.now()
         grids = grids or GridIndex({})
         found = by_area.areas_looked(office.store, grids, layer, at or office.clock())
-        found = [area for area in found if _is_his(who, layer, area.code)]
+        found = [area for area in found if _may_see(who, layer, area.code)]
         if form == "geojson":
             content = by_area.features(found, grids, layer)
             return answers.body(content, media_type=answers.GEOJSON)
