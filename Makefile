@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 JOBS   ?= auto
 
-.PHONY: demo test check serve bench torch clean help
+.PHONY: demo test check serve bench torch ray clean help
 
 help:
 	@echo "make demo   the main job on sample_media -> demo_out/report.html"
@@ -15,6 +15,7 @@ help:
 	@echo "make serve  the office's page and API over the demo's database, on http://127.0.0.1:8000"
 	@echo "make bench  speed and quality figures (docs/benchmarks.md)"
 	@echo "make torch  add the torch engine (CPU build where the index has one)"
+	@echo "make ray    add the ray executor: missions over several machines"
 
 $(VENV)/.run: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -51,6 +52,12 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/end_to_end.py
 
 torch: $(VENV)/.torch
+
+ray: $(VENV)/.ray
+
+$(VENV)/.ray: $(VENV)/.run
+	$(PIP) install -c constraints.txt -e '.[ray,postgres]'
+	touch $@
 
 clean:
 	rm -rf $(VENV) demo_out build dist src/*.egg-info

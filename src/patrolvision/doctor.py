@@ -19,6 +19,15 @@ from patrolvision import __version__, wiring
 from patrolvision.config import Settings, default_models_dir, default_sample_dir
 from patrolvision.errors import EXIT_CALL_IS_WRONG, EXIT_OK, PatrolVisionError
 
+EXTRAS = (
+    ("psycopg", "postgres", "the store in PostgreSQL"),
+    ("rasterio", "elevation", "ground that is not level"),
+    ("ray", "ray", "missions over several machines"),
+    ("paho-mqtt", "mqtt", "events over MQTT"),
+    ("reportlab", "pdf", "notices as PDF"),
+    ("mlflow-skinny", "tracking", "training runs in MLflow"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -100,8 +109,11 @@ def checks() -> list[Check]:
               "set PATROLVISION_SAMPLES to the sample_media folder of a checkout"),
         _extra("torch", "make torch"),
         _extra("ultralytics", "make torch"),
-        _extra("psycopg", "pip install 'patrolvision[postgres]'"),
     ]  # fmt: skip
+    found += [
+        _extra(distribution, f"pip install 'patrolvision[{extra}]'  ({what_for})")
+        for distribution, extra, what_for in EXTRAS
+    ]
     if all(c.ok for c in found if c.name in ("torch", "ultralytics")):
         found.append(
             _attempt("engine ultralytics", lambda: _detects("ultralytics"), "make torch",

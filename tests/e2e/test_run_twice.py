@@ -9,7 +9,10 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from helpers.command_line import COMMAND, Done, patrolvision
+from helpers.databases import empty_schema
 from helpers.street_clip import Street
 from patrolvision.store.sql_store import open_store
 
@@ -17,8 +20,12 @@ KILLS = 10
 
 
 def digest(out: Path) -> str:
-    """Of everything a run put into its database."""
-    store = open_store(f"sqlite:///{out / 'patrol.db'}", create=False)
+    """Of everything a run put into the database in its folder."""
+    return digest_of(f"sqlite:///{out / 'patrol.db'}")
+
+
+def digest_of(url: str) -> str:
+    store = open_store(url, create=False)
     try:
         return store.digest()
     finally:
@@ -97,4 +104,16 @@ def test_worker_processes_end_in_the_same_state_as_one_process(
                         "--workers", "2", "--out", tmp_path, "--json")  # fmt: skip
     assert done.rc == 0, done.err
     assert digest(tmp_path) == digest(first_run[0])
+    assert done.summary["ticket_list"] == first_run[1].summary["ticket_list"]
+
+
+def test_a_ray_cluster_ends_in_the_same_state_as_one_process(
+    street: Street, first_run: tuple[Path, Done], tmp_path: Path, postgres_url: str
+) -> None:
+    pytest.importorskip("ray", reason="needs the package ray: run `make ray`")
+    with empty_schema(postgres_url) as url:
+        done = patrolvision("run", street.clip, *street.options, "--executor", "ray",
+                            "--db", url, "--out", tmp_path, "--json")  # fmt: skip
+        assert done.rc == 0, done.err
+        assert digest_of(url) == digest(first_run[0])
     assert done.summary["ticket_list"] == first_run[1].summary["ticket_list"]

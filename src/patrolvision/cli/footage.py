@@ -77,7 +77,9 @@ def _add_analysis_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tiling", choices=("auto", "on", "off"), default="auto")
     parser.add_argument("--timezone", default="UTC", help="of telemetry and zones that name none")
     parser.add_argument("--executor", choices=("local", "processes", "ray"), default="local")
-    parser.add_argument("--workers", type=int, help="of the processes executor")
+    parser.add_argument(
+        "--workers", type=int, help="missions at once: of the executors processes and ray"
+    )
     parser.add_argument("--no-clip", action="store_true", help="write no annotated clip")
     parser.add_argument(
         "--calibrate", action="store_true",

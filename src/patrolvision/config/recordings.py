@@ -36,7 +36,7 @@ class Settings(Frozen):
     elevation: Path | None = None  # GeoTIFF of the ground's height; None: level ground
     batch_size: Annotated[int, Field(ge=1, le=64)] = 4
     executor: Literal["local", "processes", "ray"] = "local"
-    workers: Annotated[int, Field(ge=1)] | None = None  # of the processes executor
+    workers: Annotated[int, Field(ge=1)] | None = None  # missions at once; None: all cores
     timezone: Timezone = "UTC"  # of telemetry and zones that name none
     registry: Path | None = None  # of algorithms; None: registry.toml in the models folder, if any
     zones: Path | None = None
@@ -47,14 +47,12 @@ class Settings(Frozen):
 
     @model_validator(mode="after")
     def _possible_pairs(self) -> Settings:
-        if self.executor == "ray":
-            remedy = "use --executor processes, which spreads missions over this machine's cores"
-            if self.database_url.startswith("sqlite"):
-                raise ValueError(
-                    "the ray executor cannot share an SQLite file between machines: give --db "
-                    f"postgresql+psycopg://…, or {remedy}"
-                )
-            raise ValueError(f"this release has no ray executor: {remedy}")
+        if self.executor == "ray" and self.database_url.startswith("sqlite"):
+            raise ValueError(
+                "the ray executor cannot share an SQLite file between machines: give --db "
+                "postgresql+psycopg://…, or use --executor processes, which spreads missions over "
+                "this machine's cores"
+            )
         return self
 
     @property

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from patrolvision.config import Settings
-from patrolvision.errors import ConfigError
 from patrolvision.types import (
     Camera,
     Detections,
@@ -210,8 +209,10 @@ def executor(settings: Settings) -> Executor:
         from patrolvision.executors.processes import ProcessesExecutor
 
         return ProcessesExecutor(settings.workers)
-    if settings.executor == "local":
-        from patrolvision.executors.local import LocalExecutor
+    if settings.executor == "ray":
+        from patrolvision.executors.ray import RayExecutor
 
-        return LocalExecutor()
-    raise ConfigError(f"executor: {settings.executor!r} is not available in this release")
+        return RayExecutor(settings.workers)
+    from patrolvision.executors.local import LocalExecutor
+
+    return LocalExecutor()
