@@ -202,13 +202,18 @@ def settle(
     Held against other writers are the districts around what is new; everything, where fusion
     reaches beyond them or what is withdrawn lies elsewhere.
     """
-    mission = replace(judged, looks=(*judged.looks, *looks))
+    mission = _in_hours(replace(judged, looks=(*judged.looks, *looks)), rules)
     settings = settings or FusionSettings()
     with suppress(ClaimError), transaction.attempt():
         transaction.claim(_places(mission))
         return _settled(transaction, mission, rules, mission_id, grids, settings)
     transaction.claim_all()
     return _settled(transaction, mission, rules, mission_id, grids, settings)
+
+
+def _in_hours(judged: Judged, rules: Rulebook | None) -> Judged:
+    """The same, its looks speaking only of what the rules look for at that hour."""
+    return judged if rules is None else replace(judged, looks=tuple(rules.looks(judged.looks)))
 
 
 def _places(judged: Judged) -> list[tuple[float, float]]:
@@ -278,7 +283,7 @@ def take_in(
     transaction.claim(places)
     observations = transaction.add_observations(judged.observations)
     transaction.save_findings(judged.findings)
-    transaction.add_looks(judged.looks)
+    transaction.add_looks(_in_hours(judged, rules).looks)
     rejudge = None if rules is None else rules.rejudged
     changed: dict[str, Incident] = {}
     for finding in judged.findings:

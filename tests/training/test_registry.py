@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,10 +14,12 @@ import pytest
 from patrolvision.cli import main
 from patrolvision.detect.without import WithoutClasses
 from patrolvision.errors import ConfigError
+from patrolvision.pipeline import Judged, settle
 from patrolvision.rules.registered import Registered
 from patrolvision.rules.rulebook import Rulebook
+from patrolvision.store.sql_store import open_store
 from patrolvision.training.registry import load_registry, unsuited
-from patrolvision.types import GeoPoint, Observation
+from patrolvision.types import GeoPoint, Look, Observation
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 MANHOLE = """
@@ -119,8 +123,6 @@ def test_a_class_that_nobody_registered_is_refused_by_name(
 def test_score_and_frames_decide_between_case_question_and_nothing(
     confidence: float, frames: int, kind: str | None
 ) -> None:
-    from dataclasses import replace
-
     rules = Rulebook(registered=[hazard(enforce=0.7, review=0.3)])
     found = rules.findings([replace(seen(confidence=confidence), frames=frames)])
     assert [f.kind for f in found] == ([] if kind is None else [kind])
@@ -139,6 +141,47 @@ def test_hours_bind_the_houses_own_hazards_too() -> None:
     litter = seen("litter", confidence=0.9)
     assert len(rules.findings([litter])) == 1
     assert rules.findings([seen("litter", at=NOON + timedelta(hours=9), confidence=0.9)]) == []
+
+
+def look(at: datetime, *classes: str) -> Look:
+    ring = ((22.839, 113.229), (22.839, 113.231), (22.841, 113.231), (22.841, 113.229))
+    name = f"{at:%H}"
+    ends = at + timedelta(seconds=5)
+    return Look(f"look-{name}", f"night-{name}", at, ends, frozenset(classes), ring, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("hours", "status"),
+    [
+        ("08:00-18:00", "new"),  # nobody looked for litter at night
+        ("24/7", "removed"),  # the same looks, and it was looked for
+    ],
+)
+def test_patrols_outside_an_algorithms_hours_prove_nothing_gone(
+    hours: str, status: str, tmp_path: Path
+) -> None:
+    rules = Rulebook(registered=[hazard(class_name="litter", category="litter", hours=hours)])
+    litter = [seen("litter", confidence=0.9)]
+    nights = [look(NOON + timedelta(hours=h), "litter", "car") for h in (8, 9, 10, 11)]
+    with closing(open_store(f"sqlite:///{tmp_path / 'a.db'}")) as store:
+        with store.transaction() as transaction:
+            judged = Judged(tuple(litter), tuple(rules.findings(litter)), tuple(nights))
+            settle(transaction, judged, rules=rules)
+        with store.transaction() as transaction:
+            (incident,) = transaction.incidents_with([litter[0].id])
+    assert incident.status == status
+
+
+def test_a_look_speaks_only_of_what_is_looked_for_from_its_beginning_to_its_end() -> None:
+    rules = Rulebook(
+        registered=[hazard(class_name="litter", category="litter", hours="08:00-18:00")]
+    )
+    day, evening = look(NOON, "litter", "car"), look(NOON + timedelta(hours=6), "litter", "car")
+    begins = NOON.replace(hour=17, minute=59, second=58)
+    closing_time = replace(day, start=begins, end=begins + timedelta(seconds=5))
+    assert rules.looks([day]) == [day]
+    assert [k.classes for k in rules.looks([evening, closing_time])] == [frozenset({"car"})] * 2
+    assert rules.looks([look(NOON + timedelta(hours=6), "litter")]) == []
 
 
 def test_a_file_adds_algorithms_and_takes_the_place_of_those_it_names(tmp_path: Path) -> None:

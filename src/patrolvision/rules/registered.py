@@ -15,7 +15,7 @@ from patrolvision.rules.findings import finding_id, seen_score
 from patrolvision.rules.hours import ALWAYS, is_valid, state_at
 from patrolvision.rules.settings import RuleSettings
 from patrolvision.rules.zone_map import ZoneMap
-from patrolvision.types import Finding, IncidentKind, Observation
+from patrolvision.types import Finding, IncidentKind, Look, Observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,12 @@ class Registered:
         """Whether the thing was seen in the algorithm's hours; hours in doubt count."""
         place = seen.place.lat_deg, seen.place.lon_deg
         return state_at(self.hours, self.timezone, *place, seen.last_seen) != "closed"
+
+    def is_looked_for(self, look: Look) -> bool:
+        """Whether all of a look lies in the algorithm's hours; hours in doubt do not count."""
+        corner = look.polygon[0]
+        instants = (look.start, look.end)
+        return all(state_at(self.hours, self.timezone, *corner, at) == "open" for at in instants)
 
 
 @dataclass(frozen=True, slots=True)

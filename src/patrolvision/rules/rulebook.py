@@ -14,13 +14,13 @@ from patrolvision.rules.registered import Registered, RegisteredRule
 from patrolvision.rules.settings import RuleSettings
 from patrolvision.rules.verdicts import StandingVehicle, judge
 from patrolvision.rules.zone_map import ZoneMap
-from patrolvision.types import HAZARDS, Finding, GeoPoint, Observation
+from patrolvision.types import HAZARDS, Finding, GeoPoint, Look, Observation
 
 
 class Rulebook:
     """Litter, parking, fire and registered hazards over one map of zones; itself a Rule.
 
-    registered also says in which hours the house's own classes count.
+    registered also says in which hours a class counts, the house's own included.
     """
 
     def __init__(
@@ -41,11 +41,7 @@ class Rulebook:
                 self.settings,
             ),
         )
-        self._hours = {
-            hazard.class_name: hazard
-            for hazard in registered
-            if hazard.category in HAZARDS and hazard.hours != ALWAYS
-        }
+        self._hours = {h.class_name: h for h in registered if h.hours != ALWAYS}
 
     def findings(self, observations: Sequence[Observation]) -> list[Finding]:
         """The claims these observations support, in their order; one given twice counts once.
@@ -60,6 +56,21 @@ class Rulebook:
     def _is_on(self, seen: Observation) -> bool:
         hazard = self._hours.get(seen.class_name)
         return hazard is None or hazard.is_on(seen)
+
+    def looks(self, looks: Sequence[Look]) -> list[Look]:
+        """The looks, each without the classes whose hours are over: no finding tells of those.
+
+        Else a thing that is not reported at night would be proved gone by the night's patrols. A
+        look of nothing that is looked for then is left out.
+        """
+        if not self._hours:
+            return list(looks)
+        honest = [replace(look, classes=self._looked_for(look)) for look in looks]
+        return [look for look in honest if look.classes]
+
+    def _looked_for(self, look: Look) -> frozenset[str]:
+        timed = look.classes & self._hours.keys()
+        return look.classes - {name for name in timed if not self._hours[name].is_looked_for(look)}
 
     def rejudged(self, findings: Sequence[Finding], place: GeoPoint) -> Finding | None:
         """The last finding about one vehicle, judged anew from all its sights and its fused place.
