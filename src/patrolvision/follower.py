@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,7 @@ from patrolvision import wiring
 from patrolvision.config import StreamEntry, WatchFile
 from patrolvision.early import OpenTracks
 from patrolvision.errors import CallError, ItemError, StoreError
+from patrolvision.pacing import Gate, Pacing
 from patrolvision.pipeline import Judged, Seen, Settled, Stages, followed, settle, together
 from patrolvision.ports import Detector
 from patrolvision.rules.rulebook import Rulebook
@@ -46,6 +48,7 @@ class Shared:
     store: SqlStore
     stop: threading.Event
     say: Say
+    pacing: Pacing
 
 
 class Company:
@@ -169,7 +172,7 @@ class Follower:
             self._tell(self._desk.clear())
 
     def _play(self, session: Session) -> None:
-        stages = self._stages(session)
+        stages, file, pacing = self._stages(session), self._shared.file, self._shared.pacing
         company, in_view = Company(self._shared.rules), OpenTracks(stages)
 
         def on_seen(seen: Seen) -> None:
@@ -177,12 +180,15 @@ class Follower:
             self._newest_at, self._analysed_s = seen.frame.captured_at, time.monotonic()
             early = in_view.judged(seen.frame.captured_at)
             if early is not None:
-                self._tell(self._desk.settle(company.judged(early)))
+                self._tell(self._desk.settle(company.judged(pacing.asked(self.entry, early))))
 
-        for judged in followed(session.frames(), stages, on_seen=on_seen):
-            self._observations += len(judged.observations)
-            self._looks += len(judged.looks)
-            self._tell(self._desk.settle(company.judged(judged)))
+        with closing(Gate(pacing, self.entry, file.settings.analysis_fps)) as gate:
+            refuse = gate.refused if file.profile or file.budget_fps else None
+            for found in followed(session.frames(refuse), stages, on_seen=on_seen):
+                judged = pacing.asked(self.entry, found)
+                self._observations += len(judged.observations)
+                self._looks += len(judged.looks)
+                self._tell(self._desk.settle(company.judged(judged)))
 
     def _stages(self, session: Session) -> Stages:
         settings, release = self._shared.file.settings, self._shared.detector.release

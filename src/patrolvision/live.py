@@ -20,8 +20,9 @@ from typing import Any
 from patrolvision import wiring
 from patrolvision.config import WatchFile, load_watch
 from patrolvision.deliver import check_writable
-from patrolvision.errors import EXIT_OK, EXIT_SOME_ITEMS_FAILED, StoreError
+from patrolvision.errors import EXIT_OK, EXIT_SOME_ITEMS_FAILED, ConfigError, StoreError
 from patrolvision.follower import Follower, Say, Shared
+from patrolvision.pacing import Pacing
 from patrolvision.stopping import stopped_by_signals
 from patrolvision.store import changes
 from patrolvision.store.sql_store import SqlStore
@@ -47,7 +48,8 @@ def watch(
     cameras = [wiring.camera(entry.camera) for entry in file.source]
     with closing(wiring.store(settings.database_url)) as store:
         with closing(wiring.detector(settings, unsure_share=wiring.UNSURE_SHARE)) as detector:
-            shared = Shared(file, detector, rules, grids, store, stop, say)
+            _check_asked(file, detector.release.classes)
+            shared = Shared(file, detector, rules, grids, store, stop, say, Pacing(file))
             followers = [
                 Follower(entry, camera, shared)
                 for entry, camera in zip(file.source, cameras, strict=True)
@@ -66,6 +68,17 @@ def watch(
         "tickets": counts["tickets"],
         "failed": [{"item": f.entry.id, "error": f.error} for f in followers if f.error],
     }
+
+
+def _check_asked(file: WatchFile, classes: Sequence[str]) -> None:
+    """ConfigError where a profile asks for what the detector does not know."""
+    for profile in file.profile:
+        unknown = sorted(set(profile.classes or ()) - set(classes))
+        if unknown:
+            raise ConfigError(
+                f"profile {profile.name!r}: classes: the detector knows no {unknown[0]!r}, but "
+                f"{', '.join(classes)}"
+            )
 
 
 def _follow_all(followers: Sequence[Follower], shared: Shared) -> None:

@@ -17,8 +17,8 @@ STAGES = {
     "relay", "evidence", "report", "training", "executors", "simulate",
 }  # fmt: skip
 DOORS = {
-    "batch", "missions", "live", "follower", "early", "retrain", "api", "demo", "fuse", "listing",
-    "peek", "doctor", "bench", "hand", "deliver", "progress", "stopping", "curate",
+    "batch", "missions", "live", "follower", "early", "pacing", "retrain", "api", "demo", "fuse",
+    "listing", "peek", "doctor", "bench", "hand", "deliver", "progress", "stopping", "curate",
     "releases", "evaluating", "reporting", "relaying", "rounds", "staff", "keeping", "looked",
 }  # fmt: skip
 FLOOR = {

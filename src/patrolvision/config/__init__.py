@@ -15,7 +15,7 @@ from patrolvision.config.neighbours import (
 )
 from patrolvision.config.office import SERVICE_TABLES, OfficeSettings, load_office
 from patrolvision.config.recordings import MissionEntry, MissionFile, Settings, load_missions
-from patrolvision.config.streams import StreamEntry, WatchFile, load_watch
+from patrolvision.config.streams import Profile, StreamEntry, WatchFile, load_watch
 
 __all__ = [
     "SERVICE_TABLES",
@@ -26,6 +26,7 @@ __all__ = [
     "NeighboursFile",
     "OfficeSettings",
     "Open311Entry",
+    "Profile",
     "RepliesEntry",
     "Settings",
     "StreamEntry",

@@ -18,11 +18,34 @@ from patrolvision.config.recordings import Settings
 from patrolvision.errors import TelemetryError
 
 
+class Profile(Frozen):
+    """One [[profile]]: how the pictures of some scenes are analysed in some hours."""
+
+    name: str = Field(min_length=1, max_length=200)
+    scenes: list[str] = Field(default_factory=list)  # of the sources it is meant for; none: all
+    hours: str = "24/7"  # OSM opening_hours, on the clock of the settings' timezone
+    analysis_fps: PositiveFloat | None = None  # None: the settings' own
+    classes: list[str] | None = None  # what is asked for; None: everything the detector knows
+    weight: PositiveFloat = 1.0  # of the budget, where the streams want more than there is
+
+    @model_validator(mode="after")
+    def _known_words(self) -> Profile:
+        from patrolvision.rules.hours import is_valid
+
+        if not is_valid(self.hours):
+            raise ValueError(
+                "hours: must be in opening_hours syntax, such as Mo-Fr 08:00-18:00, "
+                f"got {self.hours!r}"
+            )
+        return self
+
+
 class StreamEntry(Frozen):
     """One [[source]] of a watch file: a stream, or a file played at its own pace."""
 
     id: str = Field(min_length=1, max_length=200)
     url: str
+    scene: str | None = None  # what kind of place it shows; profiles are chosen by it
     camera: Path | None = None
     telemetry: str | None = None  # a file, or the address of the vehicle's receiver
     started_at: Instant | None = None
@@ -65,10 +88,27 @@ class WatchFile(Frozen):
 
     settings: Settings = Field(default_factory=Settings)
     source: list[StreamEntry] = Field(min_length=1)
+    profile: list[Profile] = Field(default_factory=list)  # the first that is in force holds
+    budget_fps: PositiveFloat | None = None  # pictures a second of all streams; None: no limit
     reconnect_min_s: PositiveFloat = 0.5
     reconnect_max_s: PositiveFloat = 30.0
     report_every_s: PositiveFloat = 10.0
     stall_s: PositiveFloat = 8.0  # a connection without a good picture for so long is given up
+
+    def most_fps(self, entry: StreamEntry) -> float | None:
+        """The most pictures a second that may be analysed of a source; None: every one."""
+        profiles = [p for p in self.profile if not p.scenes or entry.scene in p.scenes]
+        rates = [self.settings.analysis_fps, *(p.analysis_fps for p in profiles if p.analysis_fps)]
+        return None if self.settings.analysis_fps is None else max(r for r in rates if r)
+
+    @model_validator(mode="after")
+    def _scenes_are_there(self) -> WatchFile:
+        scenes = {entry.scene for entry in self.source}
+        for profile in self.profile:
+            unknown = next((scene for scene in profile.scenes if scene not in scenes), None)
+            if unknown is not None:
+                raise ValueError(f"profile {profile.name!r}: no source has the scene {unknown!r}")
+        return self
 
     @model_validator(mode="after")
     def _unique_ids(self) -> WatchFile:

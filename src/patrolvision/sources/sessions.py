@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -54,10 +55,17 @@ class Session:
         self._is_over = self._is_left = False
         self._read_counts = FrameCounts(0, 0, {})
         self._superseded = self._analysed = self._without_pose = 0
+        self._refused: Counter[str] = Counter()
+        self._refuse: Callable[[Frame], str | None] = lambda frame: None
         self._reader = threading.Thread(target=self._read, name=f"read {mission_id}", daemon=True)
 
-    def frames(self) -> Iterator[Frame]:
-        """The frames to analyse until the connection ends or somebody stops; to be called once."""
+    def frames(self, refuse: Callable[[Frame], str | None] | None = None) -> Iterator[Frame]:
+        """The frames to analyse until the connection ends or somebody stops; to be called once.
+
+        refuse is asked of each picture, in the reader's thread, why it is not to be analysed; None
+        if it is.
+        """
+        self._refuse = refuse or self._refuse
         self._reader.start()
         try:
             while (frame := self._take()) is not None:
@@ -77,8 +85,9 @@ class Session:
         """What became of every frame so far; unfinished: waiting or in work, or left at a stop."""
         with self._changed:
             known, superseded, analysed = self._read_counts, self._superseded, self._analysed
-            without_pose = self._without_pose
-        left = {"superseded": superseded, "unfinished": known.analysed - superseded - analysed}
+            without_pose, refused = self._without_pose, dict(self._refused)
+        unfinished = known.analysed - superseded - analysed - sum(refused.values())
+        left = {**refused, "superseded": superseded, "unfinished": unfinished}
         skipped = {**known.skipped, **{reason: n for reason, n in left.items() if n}}
         return FrameCounts(known.read, analysed, skipped, without_pose, known.pose_problems)
 
@@ -119,10 +128,14 @@ class Session:
             self._offer(frame)
 
     def _offer(self, frame: Frame) -> None:
+        reason = self._refuse(frame)
         with self._changed:
+            self._read_counts = self.source.counts()
+            if reason is not None:
+                self._refused[reason] += 1
+                return
             self._superseded += self._waiting is not None
             self._waiting = frame
-            self._read_counts = self.source.counts()
             self._changed.notify()
 
     def _note(self) -> None:

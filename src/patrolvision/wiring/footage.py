@@ -94,7 +94,8 @@ def _played(
         started_at=entry.started_at,
         telemetry_timezone=entry.telemetry_timezone,
     )
-    return partial(recording, mission, seen_by, file.settings)
+    settings = file.settings.model_copy(update={"analysis_fps": file.most_fps(entry)})
+    return partial(recording, mission, seen_by, settings)
 
 
 def _address(
@@ -107,7 +108,7 @@ def _address(
         entry.url,
         stream_id=entry.id,
         started_at=entry.started_at,
-        analysis_fps=file.settings.analysis_fps,
+        analysis_fps=file.most_fps(entry),
         stall_s=file.stall_s,
         lens_wh=None if seen_by is None else (seen_by.lens.width, seen_by.lens.height),
     )
