@@ -10,7 +10,6 @@ from patrolvision.detect.tiling import (
     TiledDetector,
     TilingSettings,
     merge,
-    tile_px_for,
     tiles_of,
 )
 from patrolvision.types import Detections, Image
@@ -94,21 +93,6 @@ def test_tiles_cover_the_picture_within_the_budget(
             assert 0 <= y1 < y2 <= height
             covered[-(-y1 // 10) : y2 // 10 + 1, -(-x1 // 10) : x2 // 10 + 1] = True
         assert covered.all()
-
-
-@pytest.mark.parametrize(
-    ("ground_m_per_px", "smallest_m", "expected", "why"),
-    [
-        (0.01, 0.12, 640, "a bottle of 12 px is just large enough as it is"),
-        (0.02, 0.12, 320, "at half of that it is doubled"),
-        (0.1, 0.12, 320, "more than doubling gains nothing"),
-        (0.01, 1.0, 2560, "a heap of a metre may be shrunk to a quarter"),
-    ],
-)
-def test_tiles_are_as_small_as_the_smallest_thing_asks(
-    ground_m_per_px: float, smallest_m: float, expected: int, why: str
-) -> None:
-    assert tile_px_for(ground_m_per_px, smallest_m) == expected, why
 
 
 @pytest.mark.parametrize(

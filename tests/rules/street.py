@@ -73,3 +73,9 @@ def seen(
         speed_sigma_mps=None if speed_mps is None else 0.4,
         size_m2=size_m2,
     )
+
+
+def held(zones: ZoneMap, where: GeoPoint, at: datetime) -> dict[str, float]:
+    """zone_id -> probability of the true place lying in it, for the zones then in force."""
+    hits = (hit for hit in zones.hits(where) if hit.zone.force_at(at) == "open")
+    return {hit.zone.zone_id: hit.probability for hit in hits}

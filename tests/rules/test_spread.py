@@ -14,7 +14,7 @@ from patrolvision.rules.spread import cloud_en_m, metres_per_degree, standard_no
 from patrolvision.rules.zones import Zone, ZoneMap
 from patrolvision.types import GeoPoint
 
-from .street import LAT, LON, MONDAY_8, lonlat, place, rectangle
+from .street import LAT, LON, MONDAY_8, held, lonlat, place, rectangle
 
 
 def normal_below(z: float) -> float:
@@ -45,9 +45,9 @@ def test_the_cloud_has_the_covariance_it_was_asked_for() -> None:
 def test_a_strip_holds_what_the_exact_integral_says(
     sigma_m: float, north_m: float, half_m: float
 ) -> None:
-    held = strip(half_m).membership(place(0.0, north_m, sigma_m), MONDAY_8).get("z", 0.0)
+    said = held(strip(half_m), place(0.0, north_m, sigma_m), MONDAY_8).get("z", 0.0)
     exact = normal_below((half_m - north_m) / sigma_m) - normal_below((-half_m - north_m) / sigma_m)
-    assert abs(held - exact) < 0.01
+    assert abs(said - exact) < 0.01
 
 
 def test_any_polygon_holds_what_random_draws_say() -> None:
@@ -55,10 +55,10 @@ def test_any_polygon_holds_what_random_draws_say() -> None:
     area = shapely.Polygon([lonlat(*c) for c in corners])
     cov = np.array([[4.0, -1.2], [-1.2, 2.0]])
     lon, lat = lonlat(2.0, 3.0)
-    held = ZoneMap([Zone("z", "ignore", area)]).membership(GeoPoint(lat, lon, cov), MONDAY_8)["z"]
+    said = held(ZoneMap([Zone("z", "ignore", area)]), GeoPoint(lat, lon, cov), MONDAY_8)["z"]
     draws = np.random.default_rng(1).multivariate_normal((2.0, 3.0), cov, 200_000)
     brute = shapely.contains_xy(shapely.Polygon(corners), draws[:, 0], draws[:, 1]).mean()
-    assert held == pytest.approx(brute, abs=0.01 + 3 * 0.5 / sqrt(200_000))
+    assert said == pytest.approx(brute, abs=0.01 + 3 * 0.5 / sqrt(200_000))
 
 
 @settings(max_examples=40, deadline=None)
@@ -66,8 +66,8 @@ def test_any_polygon_holds_what_random_draws_say() -> None:
 def test_a_point_inside_a_zone_is_surer_the_better_it_is_known(
     north_m: float, sigma_m: float, worse: float
 ) -> None:
-    sharp = strip(1.5).membership(place(0.0, north_m, sigma_m), MONDAY_8)["z"]
-    dull = strip(1.5).membership(place(0.0, north_m, sigma_m * worse), MONDAY_8)["z"]
+    sharp = held(strip(1.5), place(0.0, north_m, sigma_m), MONDAY_8)["z"]
+    dull = held(strip(1.5), place(0.0, north_m, sigma_m * worse), MONDAY_8)["z"]
     assert sharp >= dull - 0.01  # the cloud's own error
 
 

@@ -14,7 +14,7 @@ from shapely.geometry import Point
 from patrolvision.errors import ConfigError
 from patrolvision.rules.zones import Zone, ZoneMap, load_zones, read_zones
 
-from .street import MONDAY_8, feature, lonlat, place, rectangle, write, zone_map
+from .street import MONDAY_8, feature, held, lonlat, place, rectangle, write, zone_map
 
 BOX = rectangle(-10.0, -1.5, 10.0, 1.5)
 
@@ -172,7 +172,7 @@ def test_a_line_with_a_width_is_a_strip(tmp_path: Path) -> None:
         tmp_path / "z.geojson", feature(line, zone_id="s", rule="no_parking", width_m=3.0)
     )
     at = {
-        (east, north): round(zones.membership(place(east, north, 0.05), MONDAY_8).get("s", 0.0))
+        (east, north): round(held(zones, place(east, north, 0.05), MONDAY_8).get("s", 0.0))
         for east, north in [(0.0, 0.0), (0.0, 1.3), (0.0, 1.7), (9.8, 0.0), (10.2, 0.0)]
     }
     assert list(at.values()) == [1, 1, 0, 1, 0]
@@ -193,7 +193,7 @@ def test_holidays_are_those_of_the_zones_own_country(
     tmp_path: Path, instant: str, is_open: bool, because: str
 ) -> None:
     zones = zone_map(tmp_path / "z.geojson", good(hours="Mo-Fr 07:00-09:00; PH off"))
-    inside = zones.membership(place(0.0, 0.0), datetime.fromisoformat(instant))
+    inside = held(zones, place(0.0, 0.0), datetime.fromisoformat(instant))
     assert ("z" in inside) == is_open, because
 
 

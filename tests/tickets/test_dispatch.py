@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patrolvision.tickets.budget import value_of, within_budget
+from patrolvision.tickets.budget import area_of, may_be_sent, most_valuable_first, value_of
 from patrolvision.tickets.categories import ScoreRule, load_catalogue
 from patrolvision.tickets.crews import Candidate, Crew, CrewPosition, Job, best, candidates
 from patrolvision.tickets.escalation import escalation, level_name
@@ -77,9 +78,19 @@ def ticket(
     return replace(made, **other)  # type: ignore[arg-type]
 
 
+def sent_in_turn(waiting: list[Ticket], spent: int = 0) -> list[Ticket]:
+    """Those that one run sends where a crew is free for each, of R1 after so many others."""
+    used, sent = Counter({"R1": spent}), []
+    for waits in most_valuable_first(waiting, NOW, CATALOGUE):
+        if may_be_sent(waits, CATALOGUE, used):
+            used[area_of(waits)] += waits.priority != "urgent"
+            sent.append(waits)
+    return sent
+
+
 def test_the_most_valuable_are_sent_first_within_the_areas_budget() -> None:
     waiting = [ticket(f"t{k:02}", "R1" if k % 2 else "R2", age_h=float(k)) for k in range(60)]
-    sent = within_budget(waiting, NOW, CATALOGUE)
+    sent = sent_in_turn(waiting)
     assert len(sent) == 40  # twenty of each area
     assert [t.id for t in sent] == [f"t{k:02}" for k in range(59, 19, -1)]
     assert value_of(ticket(category="open_fire"), NOW, CATALOGUE) > value_of(
@@ -93,7 +104,7 @@ PRIORITIES = st.lists(st.sampled_from(["normal", "high", "urgent"]), max_size=80
 @given(PRIORITIES, st.integers(0, 30))
 def test_urgent_is_never_held_back_and_uses_up_nothing(kinds: list[str], spent: int) -> None:
     waiting = [ticket(f"t{k}", priority=kind) for k, kind in enumerate(kinds)]
-    sent = within_budget(waiting, NOW, CATALOGUE, {"R1": spent})
+    sent = sent_in_turn(waiting, spent)
     urgent = kinds.count("urgent")
     assert [t.priority for t in sent[:urgent]] == ["urgent"] * urgent
     assert len(sent) - urgent == min(len(kinds) - urgent, max(20 - spent, 0))

@@ -51,24 +51,6 @@ class TilingSettings:
             raise ValueError(f"max_ios must lie in (0, 1], got {self.max_ios}")
 
 
-def tile_px_for(
-    ground_m_per_px: float, smallest_m: float, input_px: int = 640, least_px: float = 12.0
-) -> int:
-    """Side of a tile, in pixels of the picture, at which the smallest thing is seen large enough.
-
-    ground_m_per_px: metres of ground under one pixel of the picture. smallest_m: extent of the
-    smallest thing to be found. least_px: extent in pixels of the network's input below which its
-    detections are not to be counted on. A tile is shrunk to a quarter at most and doubled at most:
-    beyond that nothing is gained.
-    """
-    if ground_m_per_px <= 0 or smallest_m <= 0:
-        raise ValueError(
-            f"ground_m_per_px and smallest_m must be > 0, got {ground_m_per_px}, {smallest_m}"
-        )
-    enlargement = least_px * ground_m_per_px / smallest_m
-    return round(input_px / min(max(enlargement, 0.25), 2.0))
-
-
 def tiles_of(width: int, height: int, settings: TilingSettings, input_px: int = 640) -> list[Tile]:
     """The tiles of a picture, row by row; none if the picture is hardly larger than one tile."""
     side = settings.tile_px or input_px

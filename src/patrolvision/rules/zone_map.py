@@ -106,11 +106,6 @@ class ZoneMap:
                 found.append(ZoneHit(zone, inside))
         return sorted(found, key=lambda hit: hit.zone.zone_id)
 
-    def membership(self, place: GeoPoint, at: datetime) -> dict[str, float]:
-        """zone_id -> probability of the true place lying in it, for the zones then in force."""
-        hits = (hit for hit in self.hits(place) if hit.zone.force_at(at) == "open")
-        return {hit.zone.zone_id: hit.probability for hit in hits}
-
     def probability_of(self, rule: ZoneRule, place: GeoPoint, at: datetime) -> float:
         """Of the place lying in any zone of this rule that is in force at the instant."""
         inside = np.zeros(POINTS, dtype=bool)

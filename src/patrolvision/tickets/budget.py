@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
@@ -41,26 +40,6 @@ def may_be_sent(ticket: Ticket, catalogue: Catalogue, spent: Mapping[str, int]) 
     area = area_of(ticket)
     most = catalogue.dispatch_number("dispatches_per_run", area)
     return ticket.priority == "urgent" or spent.get(area, 0) + 1 <= most
-
-
-def within_budget(
-    tickets: Iterable[Ticket],
-    now: datetime,
-    catalogue: Catalogue,
-    spent: Mapping[str, int] | None = None,
-) -> list[Ticket]:
-    """The tickets to be sent in this run, most valuable first, at most so many for each area.
-
-    Urgent ones come first, are never held back, and use up nothing. spent is what an area has had
-    in this run already.
-    """
-    used = Counter(dict(spent or {}))
-    chosen: list[Ticket] = []
-    for ticket in most_valuable_first(tickets, now, catalogue):
-        if may_be_sent(ticket, catalogue, used):
-            used[area_of(ticket)] += ticket.priority != "urgent"
-            chosen.append(ticket)
-    return chosen
 
 
 def _rank(ticket: Ticket, now: datetime, catalogue: Catalogue) -> tuple[bool, float, str]:

@@ -28,11 +28,6 @@ def perceptual_hash(image: Image) -> int:
     return int("".join("1" if bit else "0" for bit in low > np.median(low)), 2)
 
 
-def bits_apart(one: int, other: int) -> int:
-    """In how many of 64 bits two hashes differ."""
-    return (one ^ other).bit_count()
-
-
 def look_alikes(hashes: Sequence[int], distance: int) -> list[tuple[int, int]]:
     """Pairs (i, j), i < j, of hashes that differ in fewer than `distance` bits."""
     if not hashes or distance == 0:

@@ -102,11 +102,3 @@ def _shared_out(
 def _lot(group: Sequence[Candidate], seed: int) -> bytes:
     text = f"{seed}|{min(picture.sha256 for picture in group)}"
     return blake2b(text.encode(), digest_size=8).digest()
-
-
-def torn_groups(groups: Sequence[int], parts: Sequence[Part]) -> list[int]:
-    """Groups that lie in more than one part; none where `parted` made the parts."""
-    seen: dict[int, set[Part]] = {}
-    for group, part in zip(groups, parts, strict=True):
-        seen.setdefault(group, set()).add(part)
-    return sorted(group for group, found in seen.items() if len(found) > 1)
