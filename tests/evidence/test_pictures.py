@@ -111,17 +111,3 @@ def test_the_box_in_the_close_view_lies_on_the_thing(
     rows, columns = np.nonzero(view[..., 0] > 127)
     drawn = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
     assert np.allclose(close_box(size_wh, xyxy), drawn, atol=1.5)
-
-
-def test_how_much_of_the_thing_is_hidden_is_counted_in_its_own_box() -> None:
-    from datetime import UTC, datetime
-
-    from patrolvision.evidence.keeper import _hidden_share
-    from patrolvision.types import Sight
-
-    image, hidden = np.zeros((100, 100, 3), np.uint8), np.zeros((100, 100, 3), np.uint8)
-    hidden[:, 50:] = 9  # the right half of everything
-    boxes = {(0, 0, 40, 40): 0.0, (60, 0, 90, 40): 1.0, (40, 10, 60, 30): 0.5}
-    for (x0, y0, x1, y1), share in boxes.items():
-        sight = Sight("a.mp4", 0, datetime(2026, 5, 4, tzinfo=UTC), (x0, y0, x1, y1), 0.9)
-        assert _hidden_share(image, hidden, sight) == share

@@ -20,6 +20,8 @@ from patrolvision.evidence.pictures import close, close_box, keep_picture, wide
 from patrolvision.types import VEHICLE_CLASSES, Detections, Finding, Frame, Image, Sight
 
 MAX_FRAMES = 96
+PRIVATE_AT_HAND = 4  # a finding has three sights
+CLEAR_SHARE = 0.2  # of a thing: where no more is hidden, the picture shows it
 CYCLES = frozenset({"bicycle", "motorcycle"})  # of a rider the box may be the cycle's
 
 
@@ -60,7 +62,7 @@ class PictureKeeper:
         self._timezone = timezone
         self._face_model = face_model
         self._careful = careful
-        self._last_private: tuple[int, Image] | None = None
+        self._private: OrderedDict[int, Image] = OrderedDict()
         self._frames: OrderedDict[int, _Memory] = OrderedDict()
         self._tracks: dict[int, _Kept] = {}
 
@@ -101,20 +103,33 @@ class PictureKeeper:
             self._tracks = {k: t for k, t in self._tracks.items() if t.last > gone}
 
     def illustrated(self, finding: Finding) -> Finding:
-        """The finding with what pictures of it there are: evidence["pictures"], best first."""
+        """The finding with what pictures of it there are: evidence["pictures"], clearest first.
+
+        That is the best sight, unless what had to be hidden covers the thing there and another
+        sight shows more of it: a reviewer is to see what is claimed.
+        """
         if self._folder is None or finding.kind == "watch":
             return finding
-        sights = _distinct(finding.observation.sights)
+        sights = [s for s in _distinct(finding.observation.sights) if s.frame_index in self._frames]
+        hidden = [self._hidden_share(sight) for sight in sights]
+        order = sorted(range(len(sights)), key=lambda k: (max(hidden[k], CLEAR_SHARE), k))
         pictures = [
-            p for sight in sights for p in self._pictures(finding, sight, sight == sights[0])
+            p for n, k in enumerate(order) for p in self._pictures(finding, sights[k], n == 0)
         ]
         return replace(finding, evidence={**finding.evidence, "pictures": pictures})
 
-    def _pictures(self, finding: Finding, sight: Sight, is_best: bool) -> list[dict[str, Any]]:
-        memory = self._frames.get(sight.frame_index)
-        if memory is None or self._folder is None:
-            return []
-        image = self._private_frame(sight.frame_index, memory)
+    def _hidden_share(self, sight: Sight) -> float:
+        """The share of the thing's box that is made unreadable: what is hidden cannot be learnt."""
+        x0, y0, x1, y1 = (max(0, round(edge)) for edge in sight.xyxy)
+        shown, kept = (
+            self._frames[sight.frame_index].frame.image,
+            self._private_frame(sight.frame_index),
+        )
+        differs = (shown[y0:y1, x0:x1] != kept[y0:y1, x0:x1]).any(axis=2)
+        return float(differs.mean()) if differs.size else 0.0
+
+    def _pictures(self, finding: Finding, sight: Sight, is_clearest: bool) -> list[dict[str, Any]]:
+        image = self._private_frame(sight.frame_index)
         observation = finding.observation
         at = sight.captured_at.astimezone(self._timezone)
         place = observation.place
@@ -124,12 +139,12 @@ class PictureKeeper:
         )
         label = f"{finding.category.replace('_', ' ')} {sight.confidence:.2f}"
         views = {"wide": wide(image, sight.xyxy, label, lines, class_name=observation.class_name)}
-        if is_best:
+        if is_clearest:
             views["close"] = close(image, sight.xyxy)
         height, width = image.shape[:2]
         about_close = {
             "xyxy": [round(edge, 2) for edge in close_box((width, height), sight.xyxy)],
-            "hidden": round(_hidden_share(memory.frame.image, image, sight), 2),
+            "hidden": round(self._hidden_share(sight), 2),
         }
         return [
             {
@@ -152,11 +167,14 @@ class PictureKeeper:
             "mission_id": finding.observation.mission_id,
         }
 
-    def _private_frame(self, index: int, memory: _Memory) -> Image:
-        """The frame as it may be stored; the last one is at hand, for many things are in one."""
-        if self._last_private is None or self._last_private[0] != index:
-            self._last_private = index, self.private(memory.frame.image, memory.detections)
-        return self._last_private[1]
+    def _private_frame(self, index: int) -> Image:
+        """The frame as it may be stored; the last ones are at hand, for many things are in one."""
+        if index not in self._private:
+            memory = self._frames[index]
+            self._private[index] = self.private(memory.frame.image, memory.detections)
+            if len(self._private) > PRIVATE_AT_HAND:
+                self._private.popitem(last=False)
+        return self._private[index]
 
     def private(self, image: Image, detections: Detections) -> Image:
         """The picture with people's heads and vehicles' plates hidden."""
@@ -164,13 +182,6 @@ class PictureKeeper:
             hidden = private(image, self._careful(image), self._names, self._face_model)
             return private(hidden, detections, self._names)
         return private(image, detections, self._names, self._face_model)
-
-
-def _hidden_share(image: Image, hidden: Image, sight: Sight) -> float:
-    """The share of the thing's box that was made unreadable: what is hidden cannot be learnt."""
-    x0, y0, x1, y1 = (max(0, round(edge)) for edge in sight.xyxy)
-    differs = (image[y0:y1, x0:x1] != hidden[y0:y1, x0:x1]).any(axis=2)
-    return float(differs.mean()) if differs.size else 0.0
 
 
 def private(
