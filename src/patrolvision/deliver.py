@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from patrolvision import __version__, records, wiring
 from patrolvision.config import Settings
 from patrolvision.errors import OutputError
+from patrolvision.evidence.pictures import clearest_close
 from patrolvision.listing import counted, print_table
 from patrolvision.missions import MissionResult
 from patrolvision.report.contents import Entry, Picture, Recording, Report, Shape
@@ -143,13 +144,19 @@ def _size(findings: Sequence[Finding]) -> str:
 
 
 def _one_close_then_wide(pictures: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The best wide view of each mission, a close view, then the rest, up to the limit."""
+    """The best wide view of each mission, up to the limit, and the clearest close view.
+
+    The mission of that close view comes first.
+    """
+    close = clearest_close(pictures)
     wide: dict[str, Mapping[str, Any]] = {}
     for picture in pictures:
         if picture["view"] == "wide":
             wide.setdefault(picture["mission_id"], picture)
-    closest = [p for p in pictures if p["view"] == "close"][:1]
-    return [*list(wide.values())[: MAX_PICTURES - len(closest)], *closest]
+    if close is None:
+        return list(wide.values())[:MAX_PICTURES]
+    first = sorted(wide.values(), key=lambda p: p["mission_id"] != close["mission_id"])
+    return [*first[: MAX_PICTURES - 1], close]
 
 
 def _embedded(out: Path, picture: Mapping[str, Any], zone: ZoneInfo) -> Picture:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from patrolvision.errors import OutputError
 from patrolvision.evidence.draw import COLOURS, annotate
-from patrolvision.evidence.pictures import close, close_box, keep_picture, wide
+from patrolvision.evidence.pictures import clearest_close, close, close_box, keep_picture, wide
 
 from .scenes import detections, noise
 
@@ -111,3 +111,21 @@ def test_the_box_in_the_close_view_lies_on_the_thing(
     rows, columns = np.nonzero(view[..., 0] > 127)
     drawn = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
     assert np.allclose(close_box(size_wh, xyxy), drawn, atol=1.5)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "chosen"),
+    [
+        ([0.9, 0.0, 0.1], 1),  # the first that shows the thing
+        ([0.1, 0.0], 0),  # both show it: the better sight is the first
+        ([0.9, 0.4], 1),
+        ([None, 0.0], 0),  # an old picture tells nothing
+    ],
+)
+def test_the_clearest_close_picture_is_the_first_that_shows_the_thing(
+    hidden: list[float | None], chosen: int
+) -> None:
+    said = [{} if share is None else {"hidden": share} for share in hidden]
+    closes = [{"view": "close", "n": n, **more} for n, more in enumerate(said)]
+    assert clearest_close([{"view": "wide"}, *closes]) == closes[chosen]
+    assert clearest_close([{"view": "wide"}]) is None

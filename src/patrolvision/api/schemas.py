@@ -89,6 +89,7 @@ class Picture(_Documented):
     lat_deg: float | None
     lon_deg: float | None
     sha256: str | None
+    hidden: float | None = None
 
 
 class Proposal(_Documented):

@@ -16,12 +16,11 @@ from typing import Any
 import numpy as np
 
 from patrolvision.evidence.blur import Boxes, blurred
-from patrolvision.evidence.pictures import close, close_box, keep_picture, wide
+from patrolvision.evidence.pictures import CLEAR_SHARE, close, close_box, keep_picture, wide
 from patrolvision.types import VEHICLE_CLASSES, Detections, Finding, Frame, Image, Sight
 
 MAX_FRAMES = 96
 PRIVATE_AT_HAND = 4  # a finding has three sights
-CLEAR_SHARE = 0.2  # of a thing: where no more is hidden, the picture shows it
 CYCLES = frozenset({"bicycle", "motorcycle"})  # of a rider the box may be the cycle's
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import cv2
 
@@ -23,6 +24,7 @@ WIDE_MAX_PX = 1280
 CLOSE_MIN_PX = 160
 CLOSE_MAX_PX = 800
 QUALITY = 85
+CLEAR_SHARE = 0.2  # of a thing: where no more is hidden, the picture shows it
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,15 @@ class EvidencePicture:
     sha256: str
     width: int
     height: int
+
+
+def clearest_close(pictures: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Of pictures as the keeper wrote them the close one that hides least of the thing, else None.
+
+    The first of those that show it; how much is hidden, where nothing is said of it, is nothing.
+    """
+    closes = [picture for picture in pictures if picture["view"] == "close"]
+    return min(closes, key=lambda p: max(p.get("hidden", 0.0), CLEAR_SHARE), default=None)
 
 
 def wide(

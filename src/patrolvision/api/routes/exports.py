@@ -16,6 +16,7 @@ from patrolvision.api.problems import Problem
 from patrolvision.api.routes.tickets import asked_tickets, shown
 from patrolvision.api.security import Office, Principal, check_area, reader
 from patrolvision.errors import ConfigError, MediaError
+from patrolvision.evidence.pictures import clearest_close
 from patrolvision.report.notice import notice_of
 from patrolvision.report.notice_pdf import notice_pdf
 from patrolvision.report.summary import plain, sheet_of
@@ -146,8 +147,9 @@ def _workbook(pages: Iterator[list[shapes.Json]]) -> bytes:
 
 
 def _picture(office: Office, kept: list[Mapping[str, Any]]) -> tuple[bytes | None, str, str]:
-    """The close picture of the first sight, or any, its caption and its hash."""
-    for one in sorted(kept, key=lambda p: (p["view"] != "close", p["captured_at"])):
+    """The clearest close picture that is there, or any, its caption and its hash."""
+    clearest = clearest_close(kept)
+    for one in sorted(kept, key=lambda p: (p is not clearest, p["view"] != "close")):
         sha256 = str(one["sha256"])
         path = office.media / "evidence" / sha256[:2] / f"{sha256}.jpg"
         if path.is_file():

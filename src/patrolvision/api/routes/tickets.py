@@ -168,7 +168,7 @@ def _attached(event: TicketEvent) -> shapes.Json:
 
 
 def picture(kept: Mapping[str, Any]) -> shapes.Json:
-    """A picture of a finding, as the keeper wrote it."""
+    """A picture of a finding, as the keeper wrote it; hidden: the share of the thing not shown."""
     name = PurePosixPath(kept["file"]).name
     return {
         "id": kept["sha256"],
@@ -178,6 +178,7 @@ def picture(kept: Mapping[str, Any]) -> shapes.Json:
         "lat_deg": kept.get("lat_deg"),
         "lon_deg": kept.get("lon_deg"),
         "sha256": kept["sha256"],
+        "hidden": kept.get("hidden"),
     }
 
 

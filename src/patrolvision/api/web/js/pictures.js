@@ -27,9 +27,12 @@ export function enlarge(pictures, k = 0) {
   dialog.showModal();
 }
 
+const CLEAR_SHARE = 0.2; // of a thing: where no more of it is hidden, the picture shows it
+
 /** The moment that is seen best first, as a whole and close; then the others, results at the end. */
 export function inOrder(pictures) {
-  const close = pictures.find((p) => p.kind === "close");
+  const veiled = (p) => Math.max(p.hidden ?? 0, CLEAR_SHARE);
+  const close = pictures.filter((p) => p.kind === "close").sort((a, b) => veiled(a) - veiled(b))[0];
   const weight = (p) => (p.kind === "after" ? 3 : p === close ? 1 : close && p.at === close.at ? 0 : 2);
   return [...pictures].sort((a, b) => weight(a) - weight(b));
 }
