@@ -12,7 +12,7 @@ from patrolvision.evidence.keeper import PictureKeeper
 from patrolvision.types import Detections, Finding, Frame, GeoPoint, Image, Observation, Sight
 
 START = datetime(2026, 5, 4, tzinfo=UTC)
-CLASSES = ("litter", "person")
+CLASSES = ("litter", "person", "car")
 THING = (100.0, 100.0, 200.0, 200.0)
 PERSON = (100.0, 60.0, 190.0, 200.0)  # seen by the second look only: a bust, hidden whole
 BEST, FIRST, LAST = 1, 0, 2  # frames
@@ -33,7 +33,9 @@ def boxes(*rows: tuple[tuple[float, float, float, float], int]) -> Detections:
     )
 
 
-def shown(covered: dict[int, tuple[float, float, float, float]], folder: Path) -> Finding:
+def shown(
+    covered: dict[int, tuple[float, float, float, float]], folder: Path, kind: str = "litter"
+) -> Finding:
     """A finding with its pictures; covered: in which frames the second look sees whom."""
 
     def careful(image: Image) -> Detections:
@@ -44,10 +46,10 @@ def shown(covered: dict[int, tuple[float, float, float, float]], folder: Path) -
     sights = []
     for index in (FIRST, BEST, LAST):
         at = START + timedelta(seconds=index)
-        keeper.remember(Frame("s", index, at, picture(index)), boxes((THING, 0)))
+        keeper.remember(Frame("s", index, at, picture(index)), boxes((THING, CLASSES.index(kind))))
         sights.append(Sight("a.mp4", index, at, THING, 0.9))
     place = GeoPoint(22.84, 113.23, np.eye(2))
-    seen = Observation("o", "m", "s", "litter", START, START + timedelta(seconds=2), place, 0.9, 3,
+    seen = Observation("o", "m", "s", kind, START, START + timedelta(seconds=2), place, 0.9, 3,
                        sights=tuple(sights))  # fmt: skip
     return keeper.illustrated(Finding("f", "litter", "enforce", seen, 0.9))
 
@@ -77,6 +79,13 @@ def test_the_best_sight_is_shown_close_unless_it_had_to_be_hidden(
     index, hidden = closest(shown(covered, tmp_path))
     assert index == frame
     assert hidden < 0.2
+
+
+def test_a_vehicles_own_plates_make_no_sight_worse(tmp_path: Path) -> None:
+    index, hidden = closest(shown({}, tmp_path, kind="car"))
+    assert (index, hidden) == (BEST, pytest.approx(0.0, abs=0.1))
+    index, _ = closest(shown({BEST: PERSON}, tmp_path, kind="car"))
+    assert index == FIRST
 
 
 def test_where_every_sight_is_hidden_the_least_hidden_one_is_shown(tmp_path: Path) -> None:

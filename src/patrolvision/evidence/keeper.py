@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from patrolvision.evidence.blur import Boxes, blurred
+from patrolvision.evidence.blur import MARGIN, PLATE_FROM, PLATE_TO, Boxes, blurred
 from patrolvision.evidence.pictures import CLEAR_SHARE, close, close_box, keep_picture, wide
 from patrolvision.types import VEHICLE_CLASSES, Detections, Finding, Frame, Image, Sight
 
 MAX_FRAMES = 96
+PLATE_BAND = PLATE_TO + MARGIN - PLATE_FROM  # of a vehicle's height
 PRIVATE_AT_HAND = 4  # a finding has three sights
 CYCLES = frozenset({"bicycle", "motorcycle"})  # of a rider the box may be the cycle's
 
@@ -110,22 +111,26 @@ class PictureKeeper:
         if self._folder is None or finding.kind == "watch":
             return finding
         sights = [s for s in _distinct(finding.observation.sights) if s.frame_index in self._frames]
-        hidden = [self._hidden_share(sight) for sight in sights]
+        hidden = [self._hidden_share(sight, finding.observation.class_name) for sight in sights]
         order = sorted(range(len(sights)), key=lambda k: (max(hidden[k], CLEAR_SHARE), k))
         pictures = [
             p for n, k in enumerate(order) for p in self._pictures(finding, sights[k], n == 0)
         ]
         return replace(finding, evidence={**finding.evidence, "pictures": pictures})
 
-    def _hidden_share(self, sight: Sight) -> float:
-        """The share of the thing's box that is made unreadable: what is hidden cannot be learnt."""
+    def _hidden_share(self, sight: Sight, class_name: str) -> float:
+        """The share of the thing's box that is made unreadable.
+
+        Of a vehicle what goes beyond the band of its own plates, which is hidden in every picture.
+        """
         x0, y0, x1, y1 = (max(0, round(edge)) for edge in sight.xyxy)
         shown, kept = (
             self._frames[sight.frame_index].frame.image,
             self._private_frame(sight.frame_index),
         )
         differs = (shown[y0:y1, x0:x1] != kept[y0:y1, x0:x1]).any(axis=2)
-        return float(differs.mean()) if differs.size else 0.0
+        usual = PLATE_BAND if class_name in VEHICLE_CLASSES else 0.0
+        return max(float(differs.mean()) - usual, 0.0) if differs.size else 0.0
 
     def _pictures(self, finding: Finding, sight: Sight, is_clearest: bool) -> list[dict[str, Any]]:
         image = self._private_frame(sight.frame_index)
@@ -143,7 +148,7 @@ class PictureKeeper:
         height, width = image.shape[:2]
         about_close = {
             "xyxy": [round(edge, 2) for edge in close_box((width, height), sight.xyxy)],
-            "hidden": round(self._hidden_share(sight), 2),
+            "hidden": round(self._hidden_share(sight, observation.class_name), 2),
         }
         return [
             {
