@@ -20,6 +20,7 @@ DOORS = {
     "batch", "missions", "live", "follower", "early", "pacing", "retrain", "api", "demo", "fuse",
     "listing", "peek", "doctor", "bench", "hand", "deliver", "progress", "stopping", "curate",
     "releases", "evaluating", "reporting", "relaying", "rounds", "staff", "keeping", "looked",
+    "sweeping",
 }  # fmt: skip
 FLOOR = {
     "types": 0, "errors": 0, "ports": 1, "geo": 1, "records": 1,

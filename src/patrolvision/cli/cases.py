@@ -10,7 +10,7 @@ from patrolvision.cli.doors import door
 
 
 def add_cases(commands: Any) -> None:
-    """fuse, observations, incidents, tickets, coverage, simulate, bench."""
+    """fuse, observations, incidents, tickets, coverage, sweeping, simulate, bench."""
     fuse = commands.add_parser("fuse", help="observations in, incidents and tickets out")
     fuse.add_argument("observations", type=Path)
     fuse.add_argument("--coverage", type=Path)
@@ -42,6 +42,16 @@ def add_cases(commands: Any) -> None:
     coverage.add_argument("--at", metavar="TIME", help="as of then, with an offset (default: now)")
     coverage.add_argument("--format", choices=("table", "json", "geojson", "csv"), default="table")
     coverage.set_defaults(door=door("looked"))
+
+    sweeping = commands.add_parser("sweeping", help="litter before and after a sweeper's round")
+    sweeping.add_argument("routes", nargs="+", type=Path, metavar="ROUTE", help="GPX, NMEA, CSV …")
+    sweeping.add_argument("--db", required=True, metavar="URL")
+    sweeping.add_argument("--grids", type=Path, help="default: those of the store")
+    sweeping.add_argument("--within-h", type=float, default=24.0, metavar="HOURS",
+                          help="how long before and after counts (default 24)")  # fmt: skip
+    sweeping.add_argument("--timezone", default="UTC", help="of routes that name none")
+    sweeping.add_argument("--format", choices=("table", "json", "geojson", "csv"), default="table")
+    sweeping.set_defaults(door=door("sweeping"))
 
     simulate = commands.add_parser("simulate", help="a city of observations whose truth is known")
     simulate.add_argument("out", type=Path)
