@@ -47,6 +47,7 @@ def _loose_mission(path: Path, args: argparse.Namespace) -> Mission:
         zones=args.zones,
         grids=args.grids,
         started_at=started_at,
+        telemetry_datum=args.telemetry_datum,
     )
 
 

@@ -138,7 +138,7 @@ def telemetry(args: argparse.Namespace) -> int:
     from patrolvision.sources.telemetry import log_to_gpx, read_telemetry
 
     settings = checked(Settings, {"timezone": args.timezone}, where="the command line")
-    log = read_telemetry(args.file, timezone=ZoneInfo(settings.timezone))
+    log = read_telemetry(args.file, timezone=ZoneInfo(settings.timezone), datum=args.datum)
     if args.format == "gpx":
         sys.stdout.write(log_to_gpx(log))
     else:

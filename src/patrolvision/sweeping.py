@@ -25,7 +25,7 @@ from patrolvision.report.sweeping import (
     sweeps,
     together,
 )
-from patrolvision.types import TelemetrySample
+from patrolvision.types import Datum, TelemetrySample
 
 if TYPE_CHECKING:
     from patrolvision.store.sql_store import SqlStore
@@ -105,7 +105,9 @@ def features(found: Sequence[Effect], grids: GridIndex) -> dict[str, Any]:
     }
 
 
-def _routes(paths: Sequence[Path], timezone: str) -> tuple[list[list[TelemetrySample]], int]:
+def _routes(
+    paths: Sequence[Path], timezone: str, datum: Datum
+) -> tuple[list[list[TelemetrySample]], int]:
     """The samples of each file that can be read, by time, and how many could not."""
     from patrolvision.sources.telemetry import read_telemetry
 
@@ -114,7 +116,7 @@ def _routes(paths: Sequence[Path], timezone: str) -> tuple[list[list[TelemetrySa
     failed = 0
     for path in paths:
         try:
-            log = read_telemetry(path, timezone=zone)
+            log = read_telemetry(path, timezone=zone, datum=datum)
         except ItemError as error:
             sys.stderr.write(f"patrolvision: {error}\n")
             failed += 1
@@ -127,7 +129,7 @@ def main(args: argparse.Namespace) -> int:
     """`patrolvision sweeping`."""
     if not 0 < args.within_h <= LONGEST_WITHIN_H:
         raise CallError(f"--within-h must lie in (0, {LONGEST_WITHIN_H:.0f}], got {args.within_h}")
-    routes, failed = _routes(args.routes, args.timezone)
+    routes, failed = _routes(args.routes, args.timezone, args.datum)
     store = wiring.store(args.db, create=False)
     try:
         grids = wiring.grids(args.grids) or wiring.stored_grids(store)

@@ -186,6 +186,17 @@ def test_a_full_bin_waits_in_the_queue_as_one_incident_however_often_it_is_told(
         assert answer.status_code == status, answer.text
 
 
+def test_a_layer_in_another_datum_is_kept_in_wgs84(dora: TestClient) -> None:
+    assert (
+        dora.put("/api/v1/grids", json={**collection(CELL), "datum": "GCJ-02"}).status_code == 200
+    )
+    kept = dora.get("/api/v1/grids").json()
+    assert "datum" not in kept
+    assert kept["features"][0]["geometry"] != CELL["geometry"], "the map draws WGS-84"
+    answer = dora.put("/api/v1/grids", json={**collection(CELL), "datum": "BD-09"})
+    assert (answer.status_code, "BD-09" in answer.text) == (422, True)
+
+
 def test_zones_and_grids_are_checked_as_their_files_are_and_kept_in_versions(
     dora: TestClient,
 ) -> None:

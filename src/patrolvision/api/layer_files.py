@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from patrolvision.api import answers
 from patrolvision.api.problems import Problem
 from patrolvision.api.security import Office
+from patrolvision.geo.datum import text_in_wgs84
 from patrolvision.store.areas import AreaKind, StoredArea, save_area, stored_area
 
 TYPES = ("application/json", "application/geo+json")
@@ -62,15 +63,15 @@ def text_of(content: bytes) -> str:
 
 
 def given(office: Office, kind: AreaKind) -> Response:
-    """The layer in force, as it was put; an empty collection where nothing was put."""
+    """The layer in force, as it was put, in WGS-84; an empty collection where nothing was put."""
     area = stored_area(office.store.engine, kind)
     text, version = (EMPTY, 0) if area is None else (area.content, area.version)
     return Response(text, media_type=answers.GEOJSON, headers={"ETag": f'"{version}"'})
 
 
 def put(office: Office, kind: AreaKind, text: str, actor: str) -> LayerVersion:
-    """Keep a layer that was found good, in force from now on."""
-    area = save_area(office.store.engine, kind, text, actor, office.clock())
+    """Keep a layer that was found good, in WGS-84, in force from now on."""
+    area = save_area(office.store.engine, kind, text_in_wgs84(text), actor, office.clock())
     return version_of(area)
 
 

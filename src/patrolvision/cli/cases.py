@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from patrolvision.cli.doors import door
+from patrolvision.cli.doors import DATUMS, door
 
 
 def add_cases(commands: Any) -> None:
@@ -50,6 +50,7 @@ def add_cases(commands: Any) -> None:
     sweeping.add_argument("--within-h", type=float, default=24.0, metavar="HOURS",
                           help="how long before and after counts (default 24)")  # fmt: skip
     sweeping.add_argument("--timezone", default="UTC", help="of routes that name none")
+    sweeping.add_argument("--datum", choices=DATUMS, default="WGS-84", help="of the routes")
     sweeping.add_argument("--format", choices=("table", "json", "geojson", "csv"), default="table")
     sweeping.set_defaults(door=door("sweeping"))
 

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from importlib import import_module
 
+DATUMS = ("WGS-84", "GCJ-02")  # as in types/names.py, which --help must not wait for
 Door = Callable[[argparse.Namespace], int]
 
 

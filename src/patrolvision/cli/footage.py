@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from patrolvision.cli.doors import door
+from patrolvision.cli.doors import DATUMS, door
 
 
 def add_footage(commands: Any) -> None:
@@ -26,6 +26,8 @@ def add_footage(commands: Any) -> None:
     )
     run.add_argument("--camera", type=Path, metavar="C.toml")
     run.add_argument("--telemetry", type=Path, metavar="FILE")
+    run.add_argument("--telemetry-datum", choices=DATUMS, default="WGS-84",
+                     help="of telemetry beside the media (default WGS-84)")  # fmt: skip
     run.add_argument("--started-at", metavar="ISO", help="instant of the first frame, with offset")
     _add_analysis_options(run)
     run.set_defaults(door=door("batch"))
@@ -56,6 +58,7 @@ def add_stages(commands: Any) -> None:
     telemetry.add_argument("file", type=Path)
     telemetry.add_argument("--format", choices=("jsonl", "gpx"), default="jsonl")
     telemetry.add_argument("--timezone", default="UTC", help="of telemetry that names none")
+    telemetry.add_argument("--datum", choices=DATUMS, default="WGS-84", help="of the file")
     telemetry.set_defaults(door=door("peek", "telemetry"))
 
 

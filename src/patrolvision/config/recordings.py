@@ -17,7 +17,7 @@ from patrolvision.config.checking import (
     read_toml,
 )
 from patrolvision.config.environment import default_models_dir
-from patrolvision.types import Mission
+from patrolvision.types import Datum, Mission
 
 
 class Settings(Frozen):
@@ -73,6 +73,7 @@ class MissionEntry(Frozen):
     grids: Path | None = None
     started_at: Instant | None = None
     telemetry_timezone: Timezone | None = None
+    telemetry_datum: Datum = "WGS-84"
     clock_offset_s: float = 0.0
     input_px: PictureWidth | None = None
 
@@ -92,6 +93,7 @@ class MissionEntry(Frozen):
             grids=resolved(self.grids),
             started_at=self.started_at,
             telemetry_timezone=self.telemetry_timezone,
+            telemetry_datum=self.telemetry_datum,
             clock_offset_s=self.clock_offset_s,
             input_px=self.input_px,
         )

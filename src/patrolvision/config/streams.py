@@ -16,6 +16,7 @@ from patrolvision.config.checking import (
 )
 from patrolvision.config.recordings import Settings
 from patrolvision.errors import TelemetryError
+from patrolvision.types import Datum
 
 
 class Profile(Frozen):
@@ -50,6 +51,7 @@ class StreamEntry(Frozen):
     telemetry: str | None = None  # a file, or the address of the vehicle's receiver
     started_at: Instant | None = None
     telemetry_timezone: Timezone | None = None
+    telemetry_datum: Datum = "WGS-84"  # of a telemetry file; receivers tell WGS-84
     loop: bool = False  # play a file again from its start when it ends
 
     @property

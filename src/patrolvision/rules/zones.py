@@ -16,6 +16,7 @@ import shapely
 from shapely.geometry import shape
 
 from patrolvision.errors import ConfigError
+from patrolvision.geo.datum import in_wgs84
 from patrolvision.rules.contradictions import contradictions
 from patrolvision.rules.hours import ALWAYS, is_valid
 from patrolvision.rules.spread import metres_per_degree
@@ -92,7 +93,10 @@ def _features(content: bytes, path: str) -> list[Any]:
         raise ConfigError(f"{path}: zones must be GeoJSON, but it is not JSON ({error})") from error
     if not isinstance(document, dict) or document.get("type") != "FeatureCollection":
         raise ConfigError(f"{path}: zones must be a GeoJSON FeatureCollection")
-    features = document.get("features")
+    try:
+        features = in_wgs84(document).get("features")
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from error
     if not isinstance(features, list):
         raise ConfigError(f"{path}: features must be a list")
     return features

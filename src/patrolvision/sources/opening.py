@@ -202,10 +202,10 @@ def _timezone(mission: Mission, default: tzinfo) -> tzinfo:
 
 def _find_telemetry(path: Path, mission: Mission, timezone: tzinfo) -> TelemetryLog | None:
     if mission.telemetry is not None:
-        return read_telemetry(mission.telemetry, timezone=timezone)
+        return read_telemetry(mission.telemetry, timezone=timezone, datum=mission.telemetry_datum)
     side_car = find_side_car(path)
     if side_car is not None:
-        return read_telemetry(side_car, timezone=timezone)
+        return read_telemetry(side_car, timezone=timezone, datum=mission.telemetry_datum)
     return read_inside(path)
 
 

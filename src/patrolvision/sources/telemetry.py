@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, tzinfo
 from pathlib import Path
 
 from patrolvision.errors import TelemetryError
+from patrolvision.geo.datum import wgs84_from_gcj02
 from patrolvision.sources import csv_log, dji_srt, gpmf, gpx, klv, nmea
 from patrolvision.sources.fixes import RawLog, TelemetryLog, build_log
 from patrolvision.sources.gpx import log_to_gpx
+from patrolvision.types import Datum
 
 __all__ = ["TelemetryLog", "is_telemetry", "log_to_gpx", "read_inside", "read_telemetry"]
 
@@ -24,10 +27,11 @@ _TEXT_FORMATS = (
 _KNOWN = "DJI SRT, GPX, CSV, NMEA, GPMF or MISB KLV"
 
 
-def read_telemetry(path: Path, *, timezone: tzinfo = UTC) -> TelemetryLog:
+def read_telemetry(path: Path, *, timezone: tzinfo = UTC, datum: Datum = "WGS-84") -> TelemetryLog:
     """The samples of any supported file, of a side-car or of a video that carries its own.
 
-    timezone is used where a format writes local times without saying which (SRT, some CSV).
+    timezone is used where a format writes local times without saying which (SRT, some CSV). datum
+    is the file's own, as of recorders that ask a Chinese map service; the samples are in WGS-84.
     Raises TelemetryError naming file and field where nothing usable is found.
     """
     head = _head(path)
@@ -36,7 +40,17 @@ def read_telemetry(path: Path, *, timezone: tzinfo = UTC) -> TelemetryLog:
     raw = _read_binary(path, head) or _read_text(path, head, timezone)
     if raw is None:
         raise TelemetryError(f"{path.name}: no telemetry found in it, expected {_KNOWN}")
-    return build_log(path, raw)
+    log = build_log(path, raw)
+    return log if datum == "WGS-84" else _in_wgs84(log)
+
+
+def _in_wgs84(log: TelemetryLog) -> TelemetryLog:
+    """A log in GCJ-02 with its samples in WGS-84."""
+    lats, lons = wgs84_from_gcj02(
+        [sample.lat_deg for sample in log.samples], [sample.lon_deg for sample in log.samples]
+    )
+    moved = zip(log.samples, lats.tolist(), lons.tolist(), strict=True)
+    return replace(log, samples=tuple(replace(s, lat_deg=a, lon_deg=b) for s, a, b in moved))
 
 
 def read_inside(path: Path) -> TelemetryLog | None:

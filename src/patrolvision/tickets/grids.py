@@ -16,6 +16,7 @@ import numpy as np
 import shapely
 
 from patrolvision.errors import ConfigError
+from patrolvision.geo.datum import in_wgs84
 from patrolvision.types import FloatArray, GridCodes
 
 SHAPES = {
@@ -138,7 +139,10 @@ def _features(text: str, file: str) -> list[Any]:
     is_collection = isinstance(content, dict) and content.get("type") == "FeatureCollection"
     if not is_collection or not isinstance(content.get("features"), list):
         raise ConfigError(f"{file}: expected a GeoJSON FeatureCollection with a list of features")
-    return list(content["features"])
+    try:
+        return list(in_wgs84(content)["features"])
+    except ValueError as error:
+        raise ConfigError(f"{file}: {error}") from error
 
 
 def _where(file: str, position: int) -> str:

@@ -13,6 +13,7 @@ Image = NDArray[np.uint8]
 
 LensModel = Literal["brown", "fisheye"]
 Platform = Literal["car", "drone"]
+Datum = Literal["WGS-84", "GCJ-02"]  # only the first inside; the other at a border, by name
 # What the house knows by itself; a registered algorithm may name others (training/registry.py).
 HAZARDS = ("litter", "illegal_parking", "open_fire")
 Category = str

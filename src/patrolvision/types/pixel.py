@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from patrolvision.types.names import Image, LensModel, Platform, check, check_aware, check_position
+from patrolvision.types.names import (
+    Datum,
+    Image,
+    LensModel,
+    Platform,
+    check,
+    check_aware,
+    check_position,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,7 @@ class Mission:
     grids: Path | None = None
     started_at: datetime | None = None  # instant of the first frame; None: from the media itself
     telemetry_timezone: str | None = None  # IANA name, for telemetry that carries no zone
+    telemetry_datum: Datum = "WGS-84"  # of a telemetry file; what is inside the media is WGS-84
     clock_offset_s: float = 0.0  # added to the video's time to get the telemetry's
     input_px: int | None = None  # longer side of what the detector looks at; None: its card's
 

@@ -93,6 +93,7 @@ def _played(
         telemetry=entry.telemetry_file,
         started_at=entry.started_at,
         telemetry_timezone=entry.telemetry_timezone,
+        telemetry_datum=entry.telemetry_datum,
     )
     settings = file.settings.model_copy(update={"analysis_fps": file.most_fps(entry)})
     return partial(recording, mission, seen_by, settings)
@@ -160,7 +161,8 @@ def _poses(
 
     zone = ZoneInfo(entry.telemetry_timezone or settings.timezone)
     sync = SyncSettings() if entry.started_at else SyncSettings(sigma_time_s=LIVE_SIGMA_TIME_S)
-    track, notes = cleaned(read_telemetry(telemetry, timezone=zone), seen_by)
+    read = read_telemetry(telemetry, timezone=zone, datum=entry.telemetry_datum)
+    track, notes = cleaned(read, seen_by)
     for note in notes:
         log.warning("%s: %s", entry.id, note)
     return PoseTrack(track, seen_by, settings=sync).pose_at
