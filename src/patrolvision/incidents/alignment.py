@@ -179,10 +179,14 @@ def _refined(
 ) -> tuple[FloatArray, float]:
     """A trial after a few steps of least squares over the pairs it explains, and its score."""
     lengths = np.diff(first_of_i, append=len(apart))
+    explained: BoolArray | None = None
     for _ in range(5):
         gain = settings.vote_chi2 - chi2(apart - found, weight)
         best = np.repeat(np.maximum.reduceat(gain, first_of_i), lengths)
         used = (gain == best) & (gain > 0)
+        if explained is not None and np.array_equal(used, explained):
+            break  # the same pairs give the same shift
+        explained = used
         pull = times(weight[used], apart[used]).sum(axis=0)
         found = times(inverse(prior + weight[used].sum(axis=0)), pull)
     gain = settings.vote_chi2 - chi2(apart - found, weight)

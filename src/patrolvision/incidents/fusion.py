@@ -17,7 +17,7 @@ from patrolvision.incidents.neighbourhood import (
     findings_under,
     looks_over,
 )
-from patrolvision.incidents.places import aligned_places, place_of, sightings_of
+from patrolvision.incidents.places import aligned_places, places_of, sightings_of
 from patrolvision.incidents.settings import FusionSettings
 from patrolvision.incidents.stays import Rejudge, Thing, chains_of
 from patrolvision.types import (
@@ -58,7 +58,7 @@ def absorb(
         return []
     decisions = near.hand_decisions()
     groups, held_before = _solved(seeds, near, settings, rejudge, decisions)
-    things = [group.thing(settings) for group in groups]
+    things = _things(groups, settings)
     over = looks_over([(t.place.lat_deg, t.place.lon_deg) for t in things], looks, near)
     held = near.incidents_with(sorted({o for group in groups for o in group.observation_ids}))
     taken = {incident_id for _, incident_id in held_before}
@@ -87,10 +87,17 @@ class _Group:
     def observation_ids(self) -> frozenset[str]:
         return frozenset(f.observation.id for f in self.findings)
 
-    def thing(self, settings: FusionSettings) -> Thing:
-        seen = {f.observation.id: f.observation for f in self.findings}
-        place = place_of(list(seen.values()), settings.alignment)
-        return Thing(self.findings, place, self.aligned or place)
+
+def _things(groups: Sequence[_Group], settings: FusionSettings) -> list[Thing]:
+    """The groups with the places that their own sights give them."""
+    if not groups:
+        return []
+    seen = [{f.observation.id: f.observation for f in group.findings} for group in groups]
+    places = places_of([list(of.values()) for of in seen], settings.alignment)
+    return [
+        Thing(group.findings, place, group.aligned or place)
+        for group, place in zip(groups, places, strict=True)
+    ]
 
 
 def _touched(
@@ -187,7 +194,8 @@ def _groups(
     label = obeyed(label, [(c, o) for o, c in claims], sightings.xy, decisions)
     _, label = np.unique(label, return_inverse=True)
     origin = problem.findings[0].observation.place
-    aligned = aligned_places(label, sightings, origin) if rejudge else None
+    is_judged = rejudge is not None and any(c == "illegal_parking" for _, c in claims)
+    aligned = aligned_places(label, sightings, origin) if is_judged else None
     groups: dict[int, list[Finding]] = {}
     for members, of in zip(claims.values(), label.tolist(), strict=True):
         if problem.is_own[members[0]]:

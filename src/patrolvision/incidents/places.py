@@ -10,7 +10,7 @@ from patrolvision.geo.geodesy import local_en, offset
 from patrolvision.incidents.association import IntArray, inverse, times
 from patrolvision.incidents.neighbourhood import arrays
 from patrolvision.incidents.settings import AlignmentSettings, CategorySettings, FusionSettings
-from patrolvision.incidents.sightings import Sightings
+from patrolvision.incidents.sightings import Sightings, sums
 from patrolvision.types import Finding, FloatArray, GeoPoint, Observation
 
 MAX_JOINT_MISSIONS = 1500  # above, one system of all shifts is too large
@@ -92,31 +92,70 @@ def _positive(matrices: FloatArray) -> FloatArray:
 
 
 def place_of(seen: Sequence[Observation], settings: AlignmentSettings) -> GeoPoint:
-    """The best place of one thing from all observations of it, with its honest covariance.
+    """The best place of one thing from all observations of it, with its honest covariance."""
+    return places_of([seen], settings)[0]
+
+
+def places_of(
+    things: Sequence[Sequence[Observation]], settings: AlignmentSettings
+) -> list[GeoPoint]:
+    """The best place of each thing from all observations of it, with its honest covariance.
 
     Within a pass the own noises average and the bias stays, once; passes are independent and are
-    combined by their inverse covariances (the best linear unbiased estimate).
+    combined by their inverse covariances (the best linear unbiased estimate). A thing's place
+    depends on its own observations only.
     """
-    if len(seen) == 1:
-        own, bias_of_it = own_and_bias(seen, settings)
-        return GeoPoint(seen[0].place.lat_deg, seen[0].place.lon_deg, own[0] + bias_of_it[0])
+    seen = [o for thing in things for o in thing]
+    cov_en_m2 = np.array([o.place.cov_en_m2 for o in seen])
+    passes: dict[tuple[int, str], int] = {}  # what one mission saw of one thing
+    of = np.array(
+        [
+            passes.setdefault((k, o.mission_id), len(passes))
+            for k, thing in enumerate(things)
+            for o in thing
+        ]
+    )
+    bias = _biases(seen, of, cov_en_m2, settings)
+    told = _told(seen, bias[of])
+    own = _positive(cov_en_m2 - told)
+    count = np.array([len(thing) for thing in things])
+    first = np.cumsum(count) - count
+    places: dict[int, GeoPoint] = {}
+    for k, total in zip(first[count == 1].tolist(), (own + told)[first[count == 1]], strict=True):
+        places[k] = GeoPoint(seen[k].place.lat_deg, seen[k].place.lon_deg, total)
+    if (count > 1).any():
+        thing_of = np.array([thing for thing, _ in passes])
+        lat, lon, total = _combined(seen, own, bias, of, thing_of, first)
+        for k in np.flatnonzero(count > 1).tolist():
+            places[int(first[k])] = GeoPoint(float(lat[k]), float(lon[k]), total[k])
+    return [places[k] for k in first.tolist()]
+
+
+def _combined(
+    seen: Sequence[Observation],
+    own: FloatArray,
+    bias: FloatArray,
+    of: IntArray,
+    thing_of: IntArray,
+    first: IntArray,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """lat_deg, lon_deg (T,) and covariance (T, 2, 2) of T things.
+
+    own (N, 2, 2) and of (N,), its pass by number, belong to the observations; bias (P, 2, 2) and
+    thing_of (P,) to the passes; first (T,) is the first observation of each thing.
+    """
+    count = len(first)
     lat = np.array([o.place.lat_deg for o in seen])
     lon = np.array([o.place.lon_deg for o in seen])
-    xy = np.stack(local_en(lat[0], lon[0], lat, lon), axis=-1)
-    cov_en_m2 = np.array([o.place.cov_en_m2 for o in seen])
-    numbers: dict[str, int] = {}
-    of = np.array([numbers.setdefault(o.mission_id, len(numbers)) for o in seen])
-    bias = _biases(seen, of, cov_en_m2, settings)
-    weight = inverse(_positive(cov_en_m2 - _told(seen, bias[of])))
-    info, pull = np.zeros((len(bias), 2, 2)), np.zeros((len(bias), 2))
-    np.add.at(info, of, weight)
-    np.add.at(pull, of, times(weight, xy))
-    cov = inverse(info)
+    origin = first[thing_of[of]]
+    xy = np.stack(local_en(lat[origin], lon[origin], lat, lon), axis=-1)
+    weight = inverse(own)
+    cov = inverse(sums(of, len(bias), weight.reshape(-1, 4)).reshape(-1, 2, 2))
+    at = times(cov, sums(of, len(bias), times(weight, xy)))
     of_pass = inverse(cov + bias)
-    total = inverse(of_pass.sum(axis=0))
-    east, north = times(total, times(of_pass, times(cov, pull)).sum(axis=0))
-    lat_deg, lon_deg = offset(lat[0], lon[0], east, north)
-    return GeoPoint(float(lat_deg), float(lon_deg), total)
+    total = inverse(sums(thing_of, count, of_pass.reshape(-1, 4)).reshape(-1, 2, 2))
+    east, north = times(total, sums(thing_of, count, times(of_pass, at))).T
+    return *offset(lat[first], lon[first], east, north), total
 
 
 def aligned_places(
