@@ -25,7 +25,8 @@ from patrolvision import wiring
 from patrolvision.errors import EXIT_OK
 from patrolvision.fuse import fuse, read_observations
 from patrolvision.geo.geodesy import local_en
-from patrolvision.incidents.association import components, pairs_within
+from patrolvision.geo.pairs import pairs_within
+from patrolvision.incidents.association import components
 from patrolvision.simulate.scoring import counting, parking
 from patrolvision.simulate.writing import write_city
 from patrolvision.types import FloatArray, Incident, Observation

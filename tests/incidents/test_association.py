@@ -14,18 +14,20 @@ from patrolvision.incidents.association import (
     inverse,
     one_to_one,
     overlap_in_time,
-    pairs_within,
     times,
 )
 
 
 @given(st.integers(0, 10_000))
-def test_pairs_are_those_that_a_full_table_of_distances_gives(seed: int) -> None:
+def test_two_nodes_have_one_label_where_a_path_leads_from_one_to_the_other(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    a, b = rng.uniform(-40, 40, (rng.integers(0, 30), 2)), rng.uniform(-40, 40, (20, 2))
-    i, j = pairs_within(a, b, 9.0)
-    table = np.hypot(*(a[:, None] - b[None]).transpose(2, 0, 1)) <= 9.0
-    assert list(zip(i, j, strict=True)) == list(zip(*np.nonzero(table), strict=True))
+    count = int(rng.integers(1, 12))
+    i, j = rng.integers(0, count, (2, int(rng.integers(0, 14))))
+    reaches = np.eye(count, dtype=bool)
+    reaches[i, j] = reaches[j, i] = True
+    for _ in range(4):
+        reaches = reaches @ reaches
+    assert components(count, i, j).tolist() == reaches.argmax(axis=1).tolist()
 
 
 def test_a_chain_is_one_part_and_its_label_is_its_smallest_member() -> None:

@@ -16,6 +16,7 @@ from math import log, sqrt
 
 import numpy as np
 
+from patrolvision.geo.pairs import pairs_within
 from patrolvision.incidents.association import (
     BoolArray,
     IntArray,
@@ -23,7 +24,6 @@ from patrolvision.incidents.association import (
     inverse,
     one_to_one,
     overlap_in_time,
-    pairs_within,
     times,
 )
 from patrolvision.incidents.merging import merged

@@ -1,4 +1,4 @@
-"""Which of many points may be one thing: covariances, neighbours and one-to-one assignment.
+"""Which of many points may be one thing: covariances, connected parts, one-to-one assignment.
 
 Plain arrays: places are (N, 2) east, north in metres; covariances (N, 2, 2) in square metres.
 """
@@ -45,48 +45,18 @@ def chi2(vector: FloatArray, weight: FloatArray) -> FloatArray:
     )
 
 
-def pairs_within(a: FloatArray, b: FloatArray, radius_m: float) -> tuple[IntArray, IntArray]:
-    """Indices i into a (N, 2) and j into b (M, 2) of all pairs within the radius, by i then j."""
-    nothing = np.zeros(0, np.int64)
-    if not len(a) or not len(b):
-        return nothing, nothing
-    cell_a, cell_b = (np.floor(p / radius_m).astype(np.int64) for p in (a, b))
-    key_b = _key(cell_b)
-    order = np.argsort(key_b, kind="stable")
-    sorted_key = key_b[order]
-    found_i, found_j = [nothing], [nothing]
-    for east in (-1, 0, 1):
-        key = _key(cell_a + np.array([east, -1]))
-        low = np.searchsorted(sorted_key, key, "left")  # three cells in a column are one run
-        count = np.searchsorted(sorted_key, key + 2, "right") - low
-        i = np.repeat(np.arange(len(a)), count)
-        j = order[np.arange(len(i)) - np.repeat(np.cumsum(count) - count - low, count)]
-        near = np.sum((a[i] - b[j]) ** 2, axis=1) <= radius_m * radius_m
-        found_i.append(i[near])
-        found_j.append(j[near])
-    i, j = np.concatenate(found_i), np.concatenate(found_j)
-    by = np.lexsort((j, i))
-    return i[by], j[by]
-
-
-def _key(cell: IntArray) -> IntArray:
-    return cell[:, 0] * 2**31 + cell[:, 1]
-
-
 def components(count: int, i: IntArray, j: IntArray) -> IntArray:
     """The label (count,) of each node's connected part: the smallest index in it."""
     label = np.arange(count)
-    while len(i):
-        low = np.minimum(label[i], label[j])
-        before = label.copy()
-        np.minimum.at(label, label[i], low)
-        np.minimum.at(label, label[j], low)
-        np.minimum.at(label, i, low)
-        np.minimum.at(label, j, low)
-        label = label[label]
-        if np.array_equal(before, label):
-            break
-    return label
+    while True:
+        one, other = label[i], label[j]
+        apart = one != other
+        if not apart.any():
+            return label
+        i, j = one[apart], other[apart]  # between parts so far, by their smallest members
+        np.minimum.at(label, np.maximum(i, j), np.minimum(i, j))
+        while (label[label] != label).any():
+            label = label[label]
 
 
 def one_to_one(i: IntArray, j: IntArray, cost: FloatArray, limit: float) -> list[tuple[int, int]]:

@@ -24,7 +24,7 @@ from patrolvision.incidents.settings import AlignmentSettings, FusionSettings
 from patrolvision.types import Finding, HandDecision
 
 CONTEXT_M = 150.0  # around a district; the claims of the store reach further
-FEW = 256  # findings that are asked about one by one; more of them cell by cell
+FEW = 2048  # findings that are asked about one by one; more of them cell by cell
 SLACK_M = 0.1  # between a distance along the ground and one in the plane around a part
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from patrolvision.geo.geodesy import local_en
-from patrolvision.incidents.association import IntArray, chi2, inverse, pairs_within
+from patrolvision.geo.pairs import pairs_within
+from patrolvision.incidents.association import IntArray, chi2, inverse
 from patrolvision.incidents.settings import FusionSettings
 from patrolvision.types import Finding, FloatArray
 

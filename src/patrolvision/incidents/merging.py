@@ -10,12 +10,12 @@ from math import log
 
 import numpy as np
 
+from patrolvision.geo.pairs import pairs_within
 from patrolvision.incidents.association import (
     IntArray,
     chi2,
     inverse,
     overlap_in_time,
-    pairs_within,
 )
 from patrolvision.incidents.settings import AlignmentSettings
 from patrolvision.incidents.sightings import Sightings, sums, things_on_map

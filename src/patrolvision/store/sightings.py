@@ -25,7 +25,8 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from patrolvision.geo.geodesy import ecef_from_geodetic
+from patrolvision.geo.geodesy import ecef_from_geodetic, local_en
+from patrolvision.geo.pairs import pairs_within
 from patrolvision.store import near, rows, schema, straight
 from patrolvision.store.sql import asked_ranges, chunks, in_ranges, one_of, padded
 from patrolvision.types import Finding, Incident
@@ -34,6 +35,7 @@ FINDING = tuple(c.name for c in schema.findings.c if c.name != "observation_id")
 INCIDENT = tuple(c.name for c in schema.incidents.c)
 SEEN = tuple(c.name for c in schema.observations.c)
 MEAN_RADIUS_M = 6371008.8
+SLACK_M = 0.01  # of the rounding of planes as wide as the Earth
 Place = tuple[float, float]
 
 
@@ -137,13 +139,18 @@ def within_any(
     lat_deg: Sequence[float], lon_deg: Sequence[float], places: Sequence[Place], radius_m: float
 ) -> NDArray[np.bool_]:
     """Which (N,) of the points lie within the radius of any place: as geodesy.distance_m."""
+    centre_lat, centre_lon = np.array(places).T
     points = ecef_from_geodetic(lat_deg, lon_deg)
-    centres = ecef_from_geodetic(*np.array(places).T)
+    centres = ecef_from_geodetic(centre_lat, centre_lon)
     limit = 2 * MEAN_RADIUS_M * np.sin(min(radius_m / (2 * MEAN_RADIUS_M), np.pi / 2))
+    # Seen from above no two places are further apart than they are.
+    plane = [
+        np.stack(local_en(centre_lat[0], centre_lon[0], lat, lon), axis=-1)
+        for lat, lon in ((lat_deg, lon_deg), (centre_lat, centre_lon))
+    ]
+    i, j = pairs_within(*plane, limit + SLACK_M)
     is_close = np.zeros(len(points), bool)
-    for centre in centres:
-        rest = np.flatnonzero(~is_close)
-        is_close[rest] = ((points[rest] - centre) ** 2).sum(axis=1) <= limit**2
+    is_close[i[((points[i] - centres[j]) ** 2).sum(axis=1) <= limit**2]] = True
     return is_close
 
 
