@@ -40,7 +40,7 @@ def test_the_pairing_is_the_cheapest_of_all(seed: int) -> None:
     rng = np.random.default_rng(seed)
     table, limit = rng.uniform(0, 20, (3, 4)), 10.0
     i, j = (x.ravel() for x in np.indices(table.shape))
-    chosen = one_to_one(i, j, table.ravel(), limit)
+    chosen = list(zip(*one_to_one(i, j, table.ravel(), limit), strict=True))
     cost = sum(table[a, b] - limit for a, b in chosen)
     best = min(
         sum(min(table[a, b] - limit, 0) for a, b in enumerate(order))

@@ -114,8 +114,8 @@ def _lay_over(
             found = _voted_shift(inverse(prior), i, apart, weight, settings)
         doubt = 2 * np.log(1 + DOUBT / things.count[c])
         cost = chi2(apart - found, weight) + doubt
-        for a, b in one_to_one(i, c, cost, settings.gate_chi2):
-            label[mine[a]] = things.label[b]
+        a, b = one_to_one(i, c, cost, settings.gate_chi2)
+        label[mine[a]] = things.label[b]
         label = _with_fragments(mine, things, i, c, cost, label, s, settings)
     return _with_new(mine, label, s, settings), found
 
@@ -198,9 +198,9 @@ def _densest(apart: FloatArray) -> IntArray:
     """Indices of the differences (K, 2) with most others nearby, the densest first."""
     if len(apart) <= MAX_CANDIDATES:
         return np.arange(len(apart))
-    cell = np.floor(apart).astype(np.int64)
-    _, at, count = np.unique(cell, axis=0, return_inverse=True, return_counts=True)
-    return np.argsort(-count[at.ravel()], kind="stable")[:MAX_CANDIDATES]
+    east, north = np.floor(apart).astype(np.int64).T
+    _, at, count = np.unique(east * 2**31 + north, return_inverse=True, return_counts=True)
+    return np.argsort(-count[at], kind="stable")[:MAX_CANDIDATES]
 
 
 def _with_fragments(

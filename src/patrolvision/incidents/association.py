@@ -5,8 +5,6 @@ Plain arrays: places are (N, 2) east, north in metres; covariances (N, 2, 2) in 
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import lap
 import numpy as np
 from numpy.typing import NDArray
@@ -59,35 +57,36 @@ def components(count: int, i: IntArray, j: IntArray) -> IntArray:
             label = label[label]
 
 
-def one_to_one(i: IntArray, j: IntArray, cost: FloatArray, limit: float) -> list[tuple[int, int]]:
+def one_to_one(
+    i: IntArray, j: IntArray, cost: FloatArray, limit: float
+) -> tuple[IntArray, IntArray]:
     """The cheapest pairing in which no i and no j is used twice; left alone costs limit.
 
     Only the pairs given may be chosen, and of them only those cheaper than limit.
     """
     keep = cost < limit
     i, j, cost = i[keep], j[keep], cost[keep]
-    rows, row = np.unique(i, return_inverse=True)
-    columns, column = np.unique(j, return_inverse=True)
-    part = components(len(rows) + len(columns), row, column + len(rows))[row]
-    order = np.argsort(part, kind="stable")
-    bounds = np.flatnonzero(np.diff(part[order], prepend=-1, append=len(part) + len(rows) + 1))
-    chosen: list[tuple[int, int]] = []
-    for low, high in pairwise(bounds):
-        group = order[low:high]
-        if high - low == 1:
-            chosen.append((int(i[group[0]]), int(j[group[0]])))
-        else:
-            chosen += _assign(i[group], j[group], cost[group], limit)
-    return sorted(chosen)
+    is_alone = (np.bincount(i)[i] == 1) & (np.bincount(j)[j] == 1)
+    chosen = [(i[is_alone], j[is_alone])]
+    if not is_alone.all():
+        i, j, cost = i[~is_alone], j[~is_alone], cost[~is_alone]
+        part = components(int(i.max() + j.max()) + 2, i, j + i.max() + 1)[i]
+        order = np.argsort(part, kind="stable")
+        for group in np.split(order, np.flatnonzero(np.diff(part[order])) + 1):
+            chosen.append(_assigned(i[group], j[group], cost[group], limit))
+    one, other = (np.concatenate(ends) for ends in zip(*chosen, strict=True))
+    return one, other
 
 
-def _assign(i: IntArray, j: IntArray, cost: FloatArray, limit: float) -> list[tuple[int, int]]:
+def _assigned(
+    i: IntArray, j: IntArray, cost: FloatArray, limit: float
+) -> tuple[IntArray, IntArray]:
     rows, row = np.unique(i, return_inverse=True)
     columns, column = np.unique(j, return_inverse=True)
     table = np.full((len(rows), len(columns)), 10 * limit)
     table[row, column] = cost
     _, to, _ = lap.lapjv(table, extend_cost=True, cost_limit=limit)
-    return [(int(rows[r]), int(columns[c])) for r, c in enumerate(to) if c >= 0]
+    return rows[to >= 0], columns[to[to >= 0]]
 
 
 def overlap_in_time(

@@ -18,7 +18,7 @@ from patrolvision.incidents.association import (
     overlap_in_time,
 )
 from patrolvision.incidents.settings import AlignmentSettings
-from patrolvision.incidents.sightings import Sightings, sums, things_on_map
+from patrolvision.incidents.sightings import Sightings, matrix_sums, things_on_map
 from patrolvision.types import FloatArray
 
 FLOOR_M2 = 0.1  # things closer than their model errors are not told apart
@@ -69,10 +69,10 @@ def _frame_covariances(of: IntArray, count: IntArray, s: Sightings) -> FloatArra
     A pass's shift is known from its other sightings (of things seen more than once) and its prior.
     """
     weight = s.weight * (count[of] > 1)[:, None, None]
-    known = sums(s.mission, len(s.bias), weight.reshape(-1, 4)).reshape(-1, 2, 2)
+    known = matrix_sums(s.mission, len(s.bias), weight)
     others = known[s.mission] - weight + s.bias_weight
     each = inverse(s.own + inverse(others))
-    return inverse(sums(of, len(count), each.reshape(-1, 4)).reshape(-1, 2, 2))
+    return inverse(matrix_sums(of, len(count), each))
 
 
 def _may_merge(

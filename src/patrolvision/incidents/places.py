@@ -10,7 +10,7 @@ from patrolvision.geo.geodesy import local_en, offset
 from patrolvision.incidents.association import IntArray, inverse, times
 from patrolvision.incidents.neighbourhood import arrays
 from patrolvision.incidents.settings import AlignmentSettings, CategorySettings, FusionSettings
-from patrolvision.incidents.sightings import Sightings, sums
+from patrolvision.incidents.sightings import Sightings, matrix_sums, sums
 from patrolvision.types import Finding, FloatArray, GeoPoint, Observation
 
 MAX_JOINT_MISSIONS = 1500  # above, one system of all shifts is too large
@@ -150,10 +150,10 @@ def _combined(
     origin = first[thing_of[of]]
     xy = np.stack(local_en(lat[origin], lon[origin], lat, lon), axis=-1)
     weight = inverse(own)
-    cov = inverse(sums(of, len(bias), weight.reshape(-1, 4)).reshape(-1, 2, 2))
+    cov = inverse(matrix_sums(of, len(bias), weight))
     at = times(cov, sums(of, len(bias), times(weight, xy)))
     of_pass = inverse(cov + bias)
-    total = inverse(sums(thing_of, count, of_pass.reshape(-1, 4)).reshape(-1, 2, 2))
+    total = inverse(matrix_sums(thing_of, count, of_pass))
     east, north = times(total, sums(thing_of, count, times(of_pass, at))).T
     return *offset(lat[first], lon[first], east, north), total
 

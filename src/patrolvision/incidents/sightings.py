@@ -60,8 +60,8 @@ def things_on_map(label: IntArray, shift: FloatArray, s: Sightings) -> Things:
     count = int(of.max()) + 1
     weight, mission = s.weight[index], s.mission[index]
     pull = sums(of, count, times(weight, s.xy[index] - shift[mission]))
-    info = sums(of, count, weight.reshape(-1, 4)).reshape(-1, 2, 2)
-    frame = sums(of, count, s.bias_weight[index].reshape(-1, 4)).reshape(-1, 2, 2)
+    info = matrix_sums(of, count, weight)
+    frame = matrix_sums(of, count, s.bias_weight[index])
     start, end = np.zeros(count), np.zeros(count)
     start[of[::-1]] = s.start[index[::-1]]  # they come by time: the first one stays
     end[of] = s.end[index]
@@ -81,4 +81,13 @@ def sums(of: IntArray, count: int, values: FloatArray) -> FloatArray:
     out = np.empty((count, values.shape[1]))
     for k in range(values.shape[1]):
         out[:, k] = np.bincount(of, values[:, k], minlength=count)
+    return out
+
+
+def matrix_sums(of: IntArray, count: int, matrices: FloatArray) -> FloatArray:
+    """The sums (count, 2, 2) of the symmetric matrices (N, 2, 2) of each number in of (N,)."""
+    out = np.empty((count, 2, 2))
+    out[:, 0, 0] = np.bincount(of, matrices[:, 0, 0], minlength=count)
+    out[:, 0, 1] = out[:, 1, 0] = np.bincount(of, matrices[:, 0, 1], minlength=count)
+    out[:, 1, 1] = np.bincount(of, matrices[:, 1, 1], minlength=count)
     return out

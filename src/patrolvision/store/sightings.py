@@ -35,6 +35,7 @@ FINDING = tuple(c.name for c in schema.findings.c if c.name != "observation_id")
 INCIDENT = tuple(c.name for c in schema.incidents.c)
 SEEN = tuple(c.name for c in schema.observations.c)
 MEAN_RADIUS_M = 6371008.8
+FEW_PLACES = 8  # each compared with every point
 SLACK_M = 0.01  # of the rounding of planes as wide as the Earth
 Place = tuple[float, float]
 
@@ -143,6 +144,9 @@ def within_any(
     points = ecef_from_geodetic(lat_deg, lon_deg)
     centres = ecef_from_geodetic(centre_lat, centre_lon)
     limit = 2 * MEAN_RADIUS_M * np.sin(min(radius_m / (2 * MEAN_RADIUS_M), np.pi / 2))
+    if len(places) <= FEW_PLACES:
+        apart = points[:, None] - centres
+        return np.asarray(((apart**2).sum(axis=-1) <= limit**2).any(axis=1))
     # Seen from above no two places are further apart than they are.
     plane = [
         np.stack(local_en(centre_lat[0], centre_lon[0], lat, lon), axis=-1)

@@ -51,16 +51,17 @@ class SqlTransaction:
         To be called once, before anything is read. Whoever claims a place within 250 m waits.
         SQLite has one writer at a time, so there the transaction itself is the claim.
         """
-        self._take(claims.districts_of(places))
+        if self._connection.dialect.name == "postgresql":
+            self._take(claims.districts_of(places))
 
     def claim_all(self) -> None:
         """Hold every place, for what may change far from where it begins; instead of claim."""
-        self._take(None)
+        if self._connection.dialect.name == "postgresql":
+            self._take(None)
 
     def _take(self, districts: Sequence[int] | None) -> None:
-        if self._connection.dialect.name == "postgresql":
-            claims.take(self._connection, districts)
-            self._held = None if districts is None else frozenset(districts)
+        claims.take(self._connection, districts)
+        self._held = None if districts is None else frozenset(districts)
 
     def hold(self, districts: Collection[int]) -> None:
         """Make sure that nobody else writes in these districts; ClaimError if they are not held."""
