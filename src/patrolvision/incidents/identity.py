@@ -32,15 +32,20 @@ def with_lasting_ids(
                 key = (h, holder[observation_id])
                 shared[key] = shared.get(key, 0) + 1
     heir: dict[int, int] = {}
+    continued: set[int] = set()
     for h, k in sorted(shared, key=lambda key: (-shared[key], key)):
-        if h not in heir.values() and k not in heir:
+        if h not in continued and k not in heir:
             heir[k] = h
+            continued.add(h)
     names = _names(fresh, held, heir, taken)
     by_first_name = {incident.id: name for incident, name in zip(fresh, names, strict=True)}
     result: list[Incident] = []
     for k, (incident, name) in enumerate(zip(fresh, names, strict=True)):
         previous = incident.previous_incident_id
-        new = replace(incident, id=name, previous_incident_id=previous and by_first_name[previous])
+        new = incident
+        if name != incident.id or previous is not None:
+            renamed = previous and by_first_name[previous]
+            new = replace(incident, id=name, previous_incident_id=renamed)
         if k not in heir:
             result.append(new)
             continue
@@ -50,7 +55,7 @@ def with_lasting_ids(
         if _content(new) != _content(old):
             result.append(new)
     for h, old in enumerate(held):
-        if h not in heir.values():
+        if h not in continued:
             into = max((key for key in shared if key[0] == h), key=lambda key: shared[key])[1]
             result.append(_merged_away(old, names[into]))
     return result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from patrolvision.incidents.hand import unbroken
@@ -91,13 +91,17 @@ def _chain(
         if rejudge is not None and thing.category == "illegal_parking":
             best = thing.aligned if len(stays) == 1 else place
             verdict = verdict_of(rejudge(findings, best), verdict)
-        incident = _incident(findings, place, life, verdict)
-        chain.append(replace(incident, previous_incident_id=chain[-1].id if chain else None))
+        previous = chain[-1].id if chain else None
+        chain.append(_incident(findings, place, life, verdict, previous))
     return chain
 
 
 def _incident(
-    findings: Sequence[Finding], place: GeoPoint, life: Life, verdict: Verdict
+    findings: Sequence[Finding],
+    place: GeoPoint,
+    life: Life,
+    verdict: Verdict,
+    previous_incident_id: str | None,
 ) -> Incident:
     seen = list({f.observation.id: f.observation for f in findings}.values())
     missions = tuple(sorted({o.mission_id for o in seen}))
@@ -108,13 +112,15 @@ def _incident(
     evidence = {**verdict.evidence, "missed_passes": life.missed}
     if removed_at is not None:
         evidence["removal"] = "looks" if life.is_proved else "time"
-    classes = [o.class_name for o in seen for _ in range(o.frames)]
+    frames: dict[str, int] = {}
+    for o in seen:
+        frames[o.class_name] = frames.get(o.class_name, 0) + o.frames
     return Incident(
         id=incident_id(findings[0].category, seen[0].id),
         category=findings[0].category,
         kind=verdict.kind,
         status=status,
-        class_name=max(sorted(set(classes)), key=classes.count),
+        class_name=max(sorted(frames), key=frames.__getitem__),
         place=place,
         first_seen=min(o.first_seen for o in seen),
         last_seen=max(o.last_seen for o in seen),
@@ -123,6 +129,7 @@ def _incident(
         zone_id=verdict.zone_id,
         score=verdict.score,
         priority=verdict.priority,
+        previous_incident_id=previous_incident_id,
         removed_at=removed_at,
         evidence=evidence,
     )

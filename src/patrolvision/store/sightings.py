@@ -52,10 +52,19 @@ def findings_around(
     Without those known by id; if missions are given, only what these saw.
     """
     of = padded(missions) if missions else {}
-    statement = partial(_findings_in, missions=len(of))
+    is_wide = len(places) > FEW_PLACES  # most of what lies in the cells is known or too far off
+    statement = partial(_findings_in, missions=len(of), is_wide=is_wide)
     found = _rows_around(connection, statement, places, radius_m, of)
     chosen = [row for id, row in found.items() if id not in known]
-    close = _within(chosen, len(FINDING) + SEEN.index("lat_deg"), places, radius_m)
+    lat = 1 if is_wide else len(FINDING) + SEEN.index("lat_deg")
+    close = _within(chosen, lat, places, radius_m)
+    if is_wide:
+        ids = [row[0] for row in close]
+        close = [
+            row
+            for some in chunks(ids)
+            for row in straight.fetched(connection, _findings_named(len(some)), some)
+        ]
     return sorted(map(_finding, close), key=lambda f: (f.observation.first_seen, f.id))
 
 
@@ -159,9 +168,12 @@ def within_any(
 
 
 @lru_cache(maxsize=256)
-def _findings_in(ranges: int, missions: int) -> Select[Any]:
-    seen = schema.observations
+def _findings_in(ranges: int, missions: int, is_wide: bool) -> Select[Any]:
+    """Findings in so many ranges of cells; if is_wide, only their ids and places."""
+    seen, found = schema.observations, schema.findings
     statement = _findings().where(in_ranges(seen.c.cell, ranges), _in_box(seen))
+    if is_wide:
+        statement = statement.with_only_columns(found.c.id, seen.c.lat_deg, seen.c.lon_deg)
     if missions:
         statement = statement.where(one_of(seen.c.mission_id, missions))
     return statement
@@ -172,6 +184,11 @@ def _findings() -> Select[Any]:
     columns = [*(found.c[name] for name in FINDING), *seen.c]
     joined = seen.join(found, found.c.observation_id == seen.c.id)
     return select(*map(_raw, columns)).select_from(joined)
+
+
+@lru_cache(maxsize=16)
+def _findings_named(count: int) -> Select[Any]:
+    return _findings().where(one_of(schema.findings.c.id, count))
 
 
 @lru_cache(maxsize=16)

@@ -19,7 +19,7 @@ from sqlalchemy import (
     select,
     tuple_,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from patrolvision.store import arrays, rows, schema, straight
 from patrolvision.types import MissionRecord, Ticket
@@ -41,7 +41,7 @@ def upsert(connection: Connection, table: Table, found: Sequence[rows.Row]) -> s
     if fresh := [row for id, row in wanted.items() if id not in known]:
         straight.insert(connection, table, fresh)
     old = [row for id, row in wanted.items() if id in known]
-    changed = straight.returned(connection, _upsert(table, "sqlite"), old) if old else set()
+    changed = straight.returned(connection, _upsert(table), old) if old else set()
     return changed | {row["id"] for row in fresh}
 
 
@@ -65,23 +65,16 @@ def insert_new(connection: Connection, table: Table, found: Sequence[rows.Row]) 
         return set()
     if connection.dialect.name == "postgresql":
         return arrays.added_new(connection, table, list(reversed(wanted.values())))
-    statement = _insert_new(table, connection.dialect.name)
-    return straight.returned(connection, statement, list(reversed(wanted.values())))
-
-
-def _insert(table: Table, dialect: str) -> Any:
-    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
-
-
-@lru_cache(maxsize=64)
-def _insert_new(table: Table, dialect: str) -> Any:
-    statement = _insert(table, dialect).on_conflict_do_nothing(index_elements=["id"])
-    return statement.returning(table.c.id)
+    known = _known_ids(connection, table, list(wanted))
+    fresh = [row for id, row in reversed(wanted.items()) if id not in known]
+    if fresh:
+        straight.insert(connection, table, fresh)
+    return {row["id"] for row in fresh}
 
 
 @lru_cache(maxsize=64)
-def _upsert(table: Table, dialect: str) -> Any:
-    statement = _insert(table, dialect)
+def _upsert(table: Table) -> Any:
+    statement = sqlite.insert(table)
     values = {column.name: statement.excluded[column.name] for column in table.c}
     values.pop("id")
     differs = or_(*(table.c[name].is_distinct_from(value) for name, value in values.items()))

@@ -55,11 +55,11 @@ def returned(connection: Connection, statement: Statement, found: Sequence[Row])
     """The ids that an insert returns, row by row; all rows must have the same columns."""
     if connection.dialect.name != "sqlite":
         return set(connection.execute(statement, list(found)).scalars())
-    text, fixed = _text(statement, tuple(found[0]))
+    text, _ = _text(statement, tuple(found[0]))
     execute = _driver(connection).execute
     ids: set[str] = set()
     for row in _to_driver(statement.table, found):
-        ids.update(id for (id,) in execute(text, {**fixed, **row}))
+        ids.update(id for (id,) in execute(text, row))
     return ids
 
 

@@ -37,9 +37,12 @@ class GeoPoint:
             raise ValueError(f"cov_en_m2 must be (2, 2), got {cov.shape}")
         (ee, en), (ne, nn) = cov.tolist()  # four floats are checked faster than a small array
         largest = max(abs(ee), abs(en), abs(ne), abs(nn))
-        check(isfinite(ee + en + ne + nn), "cov_en_m2 must be finite")
-        check(abs(en - ne) <= 1e-6 * max(1.0, largest), "cov_en_m2 must be symmetric")
-        check(ee > 0 and ee * nn - en * ne > 0, "cov_en_m2 must be positive definite")
+        if not isfinite(ee + en + ne + nn):
+            raise ValueError("cov_en_m2 must be finite")
+        if not abs(en - ne) <= 1e-6 * max(1.0, largest):
+            raise ValueError("cov_en_m2 must be symmetric")
+        if not (ee > 0 and ee * nn - en * ne > 0):
+            raise ValueError("cov_en_m2 must be positive definite")
 
     @property
     def sigma_m(self) -> float:
@@ -86,10 +89,10 @@ class Observation:
         check_aware(self.first_seen, "first_seen")
         check_aware(self.last_seen, "last_seen")
         check(self.last_seen >= self.first_seen, "last_seen must not be before first_seen")
-        check(
-            0.0 <= self.confidence <= 1.0, f"confidence must lie in [0, 1], got {self.confidence}"
-        )
-        check(self.frames >= 1, f"frames must be >= 1, got {self.frames}")
+        if not 0.0 <= self.confidence <= 1.0:
+            raise ValueError(f"confidence must lie in [0, 1], got {self.confidence}")
+        if self.frames < 1:
+            raise ValueError(f"frames must be >= 1, got {self.frames}")
 
 
 @dataclass(frozen=True, slots=True)
