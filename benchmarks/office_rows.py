@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
@@ -12,9 +12,10 @@ import numpy as np
 
 from helpers.many_tickets import CATEGORIES, PATH
 from patrolvision.store import open_store, pyramid
+from patrolvision.store.lives import kept_line
 from patrolvision.store.near import cell_of
 from patrolvision.store.quads import quad_of
-from patrolvision.store.schema import micros_of
+from patrolvision.store.schema import instant_of, micros_of
 
 LAT, LON, SPREAD = 22.84, 113.23, 0.12  # one sigma: a city of some 50 km
 BEGIN = datetime(2025, 11, 1, tzinfo=UTC)
@@ -29,12 +30,15 @@ TABLES: dict[str, tuple[str, ...]] = {
         "id", "incident_id", "category", "state", "priority", "cell", "lat_deg", "lon_deg",
         "cov_ee_m2", "cov_en_m2", "cov_nn_m2", "unit_grid", "responsible_grid", "segment",
         "assignee", "due_at", "opened_at", "quad", "number", "level", "urged", "version",
+        "life",
     ),
     "ticket_events": (
         "ticket_id", "position", "at", "state", "actor", "note", "action", "data",
     ),
 }  # fmt: skip
 Rows = dict[str, list[tuple[Any, ...]]]
+Maker = Callable[[int], Iterator[Rows]]
+Columns = Mapping[str, tuple[str, ...]]
 
 
 def made(count: int, seed: int = 1, chunk: int = 50_000) -> Iterator[Rows]:
@@ -77,7 +81,7 @@ def _add(
         one, incident, category, state, priority, *place, unit, f"R{unit[1:4]}{unit[5:8]}",
         f"S{number * 7919 % 4784:04d}", f"crew-{number % 200:03d}" if has_crew else None,
         at + int(hours * 3.6e9) if len(path) > 1 else None, at, quad_of(lat, lon),
-        f"2026-{number:07d}" if has_crew else None, 0, 0, len(path),
+        f"2026-{number:07d}" if has_crew else None, 0, 0, len(path), life_of(at, path),
     ))  # fmt: skip
     for position, name in enumerate(path):
         rows["ticket_events"].append((
@@ -86,11 +90,18 @@ def _add(
         ))  # fmt: skip
 
 
-def fill(url: str, count: int) -> None:
+def life_of(at: int, path: Sequence[str]) -> str | None:
+    """The line of a history of one step an hour."""
+    told = ((at + k * 3_600_000_000, state) for k, state in enumerate(path))
+    return kept_line((instant_of(us), state, "", {}) for us, state in told)
+
+
+def fill(url: str, count: int, maker: Maker = made, tables: Columns = TABLES) -> None:
     """The tables, filled without the triggers; the map's sums are made afterwards."""
     store = open_store(url)
     with closing(store):
-        (_fill_sqlite if store.engine.name == "sqlite" else _fill_postgresql)(store, count)
+        engine = _fill_sqlite if store.engine.name == "sqlite" else _fill_postgresql
+        engine(store, maker(count), tables)
         with store.engine.begin() as connection:
             columns = "quad, category, state, priority, lat_deg, lon_deg"
             connection.exec_driver_sql(
@@ -100,7 +111,7 @@ def fill(url: str, count: int) -> None:
             pass
 
 
-def _fill_sqlite(store: Any, count: int) -> None:
+def _fill_sqlite(store: Any, made_rows: Iterator[Rows], tables: Columns) -> None:
     with closing(sqlite3.connect(store.engine.url.database)) as raw:
         raw.execute("PRAGMA synchronous = OFF")
         raw.execute("PRAGMA cache_size = -1000000")
@@ -109,8 +120,8 @@ def _fill_sqlite(store: Any, count: int) -> None:
         dropped = raw.execute(made_of, names).fetchall()
         for kind, name, _ in dropped:
             raw.execute(f"DROP {kind} {name}")
-        for rows in made(count):
-            for table, columns in TABLES.items():
+        for rows in made_rows:
+            for table, columns in tables.items():
                 marks = ", ".join("?" * len(columns))
                 words = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"
                 raw.executemany(words, rows[table])
@@ -121,7 +132,7 @@ def _fill_sqlite(store: Any, count: int) -> None:
         raw.commit()
 
 
-def _fill_postgresql(store: Any, count: int) -> None:
+def _fill_postgresql(store: Any, made_rows: Iterator[Rows], tables: Columns) -> None:
     alone = store.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     with alone as connection:
         for name, value in (("fsync", "off"), ("max_wal_size", "8GB"), ("work_mem", "64MB")):
@@ -129,22 +140,22 @@ def _fill_postgresql(store: Any, count: int) -> None:
         connection.exec_driver_sql("SELECT pg_reload_conf()")
     with store.engine.begin() as connection:
         raw = connection.connection.driver_connection
-        names = ", ".join(f"'{table}'" for table in TABLES)
+        names = ", ".join(f"'{table}'" for table in tables)
         made_of = f"""SELECT indexname, indexdef FROM pg_indexes
             WHERE tablename IN ({names}) AND indexname LIKE 'ix_%%'"""
         dropped = connection.exec_driver_sql(made_of).all()
         for name, _ in dropped:
             connection.exec_driver_sql(f"DROP INDEX {name}")
-        for table in TABLES:  # ours, and those that look up foreign keys
+        for table in tables:  # ours, and those that look up foreign keys
             connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
-        for rows in made(count):
-            for table, columns in TABLES.items():
+        for rows in made_rows:
+            for table, columns in tables.items():
                 with raw.cursor() as cursor:
                     words = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
                     with cursor.copy(words) as copy:
                         for row in rows[table]:
                             copy.write_row(row)
-        for table in TABLES:
+        for table in tables:
             connection.exec_driver_sql(f"ALTER TABLE {table} ENABLE TRIGGER ALL")
         for _, words in dropped:
             connection.exec_driver_sql(words)

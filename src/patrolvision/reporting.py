@@ -10,23 +10,27 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from patrolvision import wiring
 from patrolvision.config import OfficeSettings, checked, load_office
 from patrolvision.errors import EXIT_OK, CallError, OutputError
-from patrolvision.report.facts import Facts, facts_of
-from patrolvision.report.figures import CrewInfo
+from patrolvision.report.facts import facts_of
+from patrolvision.report.figures import CrewInfo, Key
 from patrolvision.report.observed import km_observed
 from patrolvision.report.period import Period, PeriodKind, period_of
 from patrolvision.report.period_page import render_period
-from patrolvision.report.places import HOT_SPAN, LEDGER_SPAN, Sighting
+from patrolvision.report.places import HOT_SPAN, LEDGER_SPAN
 from patrolvision.report.summary import Materials, as_csv, as_json, as_xlsx, summary
+from patrolvision.report.tally import Covers, Tally
 from patrolvision.report.words import Language
+from patrolvision.tickets.scoring import score
 from patrolvision.types import GridCodes
+from patrolvision.types.columns import joined, micros_of
 
 if TYPE_CHECKING:
     from patrolvision.store.sql_store import SqlStore
@@ -61,8 +65,7 @@ def report_of(
     period = period_of(kind, day, catalogue.timezone, now)
     if covers is None and not live and (kept := _kept(store, catalogue, period)) is not None:
         return kept
-    materials = _materials(store, catalogue, period, causes)
-    return summary(period, materials if covers is None else _within(materials, covers))
+    return summary(period, _materials(store, catalogue, period, causes, covers))
 
 
 def keep(
@@ -125,28 +128,32 @@ def rules_digest(catalogue: Catalogue, causes: Sequence[Cause] = ()) -> str:
 
 
 def _materials(
-    store: SqlStore, catalogue: Catalogue, period: Period, causes: Sequence[Cause]
+    store: SqlStore,
+    catalogue: Catalogue,
+    period: Period,
+    causes: Sequence[Cause],
+    covers: Covers | None = None,
 ) -> Materials:
     from patrolvision.store import crews, periods
-    from patrolvision.tickets.scoring import score
 
     engine, start, end = store.engine, period.start, period.as_of
-    grids = wiring.stored_grids(store, end)
     since = min(end - LEDGER_SPAN, start - HOT_SPAN)
-    tickets = periods.tickets_of_period(engine, start, end)
+    grids = wiring.stored_grids(store, end)
+    km = km_observed(periods.looks_of_period(engine, start, end), grids.codes_at if grids else None)
+    known = {
+        name: CrewInfo(str(crew.get("name") or name), crew.get("contractor"))
+        for name, crew in crews.stored_crews(engine, end).items()
+    }
+    tally = Tally(period, {name: crew.contractor for name, crew in known.items()}, covers)
     declined = {(cause.category, cause.code) for cause in causes if not cause.false_alarm}
+    for histories in periods.histories_of_period(engine, start, end):
+        tally.add(facts_of(histories, micros_of(end), declined))
     return Materials(
-        facts=[
-            facts for ticket in tickets if (facts := facts_of(ticket, end, declined)) is not None
-        ],
-        sightings=[_sighting(row) for row in periods.founding_places(engine, since, end)],
-        km=km_observed(
-            periods.looks_of_period(engine, start, end), grids.codes_at if grids else None
-        ),
-        crews={
-            name: CrewInfo(str(crew.get("name") or name), crew.get("contractor"))
-            for name, crew in crews.stored_crews(engine, end).items()
-        },
+        tally=tally,
+        sightings=joined(periods.sightings(engine, since, end, covers)),
+        codes_of=partial(periods.codes_of, engine),
+        km=km if covers is None else _within(km, covers),
+        crews=known,
         reach_m={name: rule.hot_spot_m for name, rule in catalogue.categories.items()},
         names={name: (r.name_en, r.name_zh) for name, r in catalogue.categories.items()},
         causes={cause.code: (cause.name_en, cause.name_zh) for cause in causes},
@@ -155,26 +162,14 @@ def _materials(
     )
 
 
-def _within(whole: Materials, covers: Callable[[GridCodes], bool]) -> Materials:
-    """What lies in some grids; the way observed only where it is known by cell."""
+def _within(km: Mapping[Key, float], covers: Covers) -> dict[Key, float]:
+    """The way observed in some grids, which is known by cell only."""
 
-    def is_in(it: Facts | Sighting) -> bool:
-        return covers(GridCodes(it.unit_grid, it.responsible_grid, it.segment))
-
-    def is_cell(kind: str, code: str) -> bool:
+    def is_in(kind: str, code: str) -> bool:
         unit, responsible = kind == "unit_grid", kind == "responsible_grid"
         return covers(GridCodes(code if unit else None, code if responsible else None))
 
-    return replace(
-        whole,
-        facts=[facts for facts in whole.facts if is_in(facts)],
-        sightings=[sighting for sighting in whole.sightings if is_in(sighting)],
-        km={key: km for key, km in whole.km.items() if is_cell(*key)},
-    )
-
-
-def _sighting(row: Mapping[str, Any]) -> Sighting:
-    return Sighting(**{name: row[name] for name in Sighting.__dataclass_fields__})
+    return {key: way for key, way in km.items() if is_in(*key)}
 
 
 def office_settings(office: Path | None, timezone: str | None) -> OfficeSettings:

@@ -10,6 +10,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from patrolvision.store import rows, schema
+from patrolvision.store.lives import kept_line
 from patrolvision.store.near import cell_of
 from patrolvision.store.quads import quad_of
 
@@ -84,6 +85,8 @@ def _one(
         "opened_at": at, "quad": quad_of(lat, lon),
         "number": f"2026-{number:07d}" if crew else None, "level": 0, "urged": 0,
         "merged_into": None, "parent": None, "version": len(path),
+        "life": kept_line((at + k * timedelta(hours=1), name, "", {})
+                          for k, name in enumerate(path)),
     }  # fmt: skip
     history = [
         {

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from helpers.office_days import (
@@ -26,16 +27,17 @@ from helpers.office_days import (
 )
 from patrolvision import reporting
 from patrolvision.errors import CallError
-from patrolvision.report.facts import facts_of
+from patrolvision.report.facts import NONE, code_of, facts_of
 from patrolvision.report.figures import MEASURED, ROW_KINDS
 from patrolvision.report.observed import km_observed, middle
 from patrolvision.report.period import KINDS, period_of
-from patrolvision.report.places import Sighting, hot_spots, ledger, places
+from patrolvision.report.places import hot_spots, ledger, places
 from patrolvision.report.xlsx import workbook
-from patrolvision.store import SqlStore, open_store
+from patrolvision.store import SqlStore, lives, open_store
 from patrolvision.store.areas import save_area
 from patrolvision.store.crews import save_crew
 from patrolvision.tickets.categories import MEASURES, SCORED, load_catalogue
+from patrolvision.types.columns import UNKNOWN, Sightings, micros_of
 
 CATALOGUE = load_catalogue(timezone="Asia/Shanghai")
 LONG_AFTER = datetime(2026, 9, 1, tzinfo=UTC)
@@ -172,12 +174,20 @@ def test_the_way_between_distant_or_late_looks_is_not_counted() -> None:
     assert middle(line) == pytest.approx((22.0, 113.001))
 
 
-def sighting(name: str, day: float, north_m: float = 0.0, category: str = "litter") -> Sighting:
-    at = FIRST_DAY + timedelta(days=day)
-    return Sighting(name, category, at, 22.84 + north_m / 110_750, 113.23)
-
-
+Seen = tuple[str, float, float, str]  # ticket, day, metres north, category
 REACH = {"litter": 25.0, "open_fire": 50.0}
+
+
+def sightings(*seen: Seen) -> Sightings:
+    names, days, north_m, categories = zip(*seen, strict=True)
+    found = [micros_of(FIRST_DAY + timedelta(days=day)) for day in days]
+    lat_deg = 22.84 + np.array(north_m) / 110_750
+    return Sightings(names, categories, np.array(found), lat_deg, np.full(len(names), 113.23))
+
+
+def groups(seen: Sightings) -> list[list[str]]:
+    found = places(seen, REACH)
+    return [[seen.ids[k] for k in place.members] for place in ledger(found, seen)]
 
 
 @pytest.mark.parametrize(
@@ -194,19 +204,16 @@ def test_a_hot_spot_is_three_times_in_thirty_days(
     days: tuple[float, ...], is_hot: bool, why: str
 ) -> None:
     month = period_of("month", date(2026, 5, 20), "Asia/Shanghai", LONG_AFTER)
-    seen = [sighting(f"t{k}", day, 5.0 * k) for k, day in enumerate(days)]
-    assert bool(hot_spots(places(seen, REACH), month)) == is_hot, why
+    seen = sightings(*((f"t{k}", day, 5.0 * k, "litter") for k, day in enumerate(days)))
+    assert bool(hot_spots(places(seen, REACH), seen, month)) == is_hot, why
 
 
 def test_places_are_told_apart_by_distance_and_category() -> None:
-    seen = [
-        sighting("a", 0), sighting("b", 1, 24), sighting("c", 2, 60),
-        sighting("d", 3, 1, "open_fire"), sighting("e", 4, -20), sighting("f", 5, 60),
-    ]  # fmt: skip
-    found = ledger(places(reversed(seen), REACH))
-    assert [[s.ticket_id for s in place.sightings] for place in found] == [
-        ["a", "b", "e"], ["c", "f"],
-    ]  # fmt: skip
+    seen = sightings(
+        ("a", 0, 0, "litter"), ("b", 1, 24, "litter"), ("c", 2, 60, "litter"),
+        ("d", 3, 1, "open_fire"), ("e", 4, -20, "litter"), ("f", 5, 60, "litter"),
+    )  # fmt: skip
+    assert groups(seen) == [["a", "b", "e"], ["c", "f"]]
 
 
 @pytest.mark.parametrize(
@@ -245,11 +252,17 @@ def test_what_happens_later_does_not_show_in_a_ticket_as_it_stood() -> None:
     ticket = moved(ticket, "file", FIRST_DAY + HOUR, due_at=FIRST_DAY + 5 * HOUR)
     ticket = moved(ticket, "dispatch", FIRST_DAY + 2 * HOUR, assignee="c1")
     ticket = moved(ticket, "hand_over", FIRST_DAY + 3 * HOUR, assignee="c2", note="full")
-    assert facts_of(ticket, FIRST_DAY) is None
-    standing = [facts_of(ticket, FIRST_DAY + (k + 0.5) * HOUR) for k in range(4)]
-    assert [f and (f.state, f.assignee, f.due_at is not None) for f in standing] == [
-        ("reported", None, False), ("filed", None, True), ("dispatched", "c1", True),
-        ("dispatched", "c2", True),
+    one = lives.histories(
+        {name: [None] for name in ("unit_grid", "responsible_grid", "segment")}
+        | {"category": [ticket.category], "assignee": [ticket.assignee]},
+        due_us=[UNKNOWN],
+        opened_us=[micros_of(FIRST_DAY)],
+        lines=[lives.line_of((e.at, e.state, e.action, e.data) for e in ticket.history)],
+    )
+    standing = [facts_of(one, micros_of(FIRST_DAY + (k + 0.5) * HOUR)) for k in (-0.5, 0, 1, 2, 3)]
+    assert [(f.state[0], f.assignee[0], f.due_us[0] != UNKNOWN) for f in standing] == [
+        (NONE, None, False), (code_of("reported"), None, False), (code_of("filed"), None, True),
+        (code_of("dispatched"), "c1", True), (code_of("dispatched"), "c2", True),
     ]  # fmt: skip
 
 

@@ -4,19 +4,17 @@ segment, crew and contractor that had anything to do with it.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
-from datetime import datetime, timedelta
-from statistics import median
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import repeat
 
-from patrolvision.report.facts import OVER, Facts, turns
-from patrolvision.report.period import Period
+import numpy as np
 
-ROW_KINDS = (
-    "all", "category", "unit_grid", "responsible_grid", "segment", "crew", "contractor",
-)  # fmt: skip
-HOUR = timedelta(hours=1)
+from patrolvision.report.tally import COUNTS, TICKET_KINDS, Sums, Tally
+from patrolvision.types.columns import IntArray
+
+ROW_KINDS = ("all", *TICKET_KINDS)
+COUNTED = tuple(name for name in COUNTS if name != "solved_with_deadline")
 Key = tuple[str, str]  # kind, code
 
 
@@ -59,20 +57,8 @@ class Figures:
     found_per_km: float | None
     score: float | None = None
 
-    def measures(self) -> dict[str, float | None]:
-        """Name -> value of every number, for the scoring rules."""
-        return {name: getattr(self, name) for name in MEASURED}
-
 
 MEASURED = tuple(f.name for f in fields(Figures) if f.name not in ("kind", "key", "name", "score"))
-
-
-@dataclass(slots=True)
-class _Tally:
-    counts: Counter[str] = field(default_factory=Counter)
-    file_h: list[float] = field(default_factory=list)
-    dispatch_h: list[float] = field(default_factory=list)
-    solve_h: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,158 +70,72 @@ class CrewInfo:
 
 
 def figures(
-    facts: Iterable[Facts],
-    period: Period,
-    crews: Mapping[str, CrewInfo],
-    km: Mapping[Key, float],
-) -> list[Figures]:
+    tally: Tally, crews: Mapping[str, CrewInfo], km: Mapping[Key, float]
+) -> Iterator[Figures]:
     """All rows, in the order of ROW_KINDS and by key; the first is that of everything.
 
     km is the way observed by kind and code; km["all", ""] is the whole.
     """
-    tallies: dict[Key, _Tally] = {("all", ""): _Tally()}
-    for ticket in facts:
-        happened = _happened(ticket, period)
-        if not happened:
-            continue
-        for key in _keys(ticket, crews):
-            _add(tallies.setdefault(key, _Tally()), happened, ticket, period)
-    for key in km:
-        tallies.setdefault(key, _Tally())
-    order = {kind: k for k, kind in enumerate(ROW_KINDS)}
-    return [
-        _row(key, tallies[key], crews, km)
-        for key in sorted(tallies, key=lambda key: (order[key[0]], key[1]))
-    ]
+    for kind in ROW_KINDS:
+        sums = tally.sums(kind)
+        looked = {code: way for (of_kind, code), way in km.items() if of_kind == kind}
+        known = {code: k for k, code in enumerate(sums.codes)}
+        codes = sorted({*known, *looked})
+        place = np.array([known.get(code, len(known)) for code in codes], np.int64)
+        whole = km.get(("all", "")) if kind == "category" else None
+        way = [looked.get(code, whole) for code in codes]
+        names = [_name(kind, code, crews) for code in codes]
+        yield from _rows(kind, codes, names, sums, place, way)
 
 
-def false_alarms(facts: Iterable[Facts], period: Period) -> list[tuple[str, str, int]]:
+def false_alarms(tally: Tally) -> list[tuple[str, str, int]]:
     """(category, cause, how many) of what was rejected as false in the period."""
-    found: Counter[tuple[str, str]] = Counter(
-        (ticket.category, ticket.cause or "")
-        for ticket in facts
-        if "false_alarms" in _happened(ticket, period)
-    )
-    return [(category, cause, n) for (category, cause), n in sorted(found.items())]
+    return [(category, cause, n) for (category, cause), n in sorted(tally.false_alarms.items())]
 
 
-def _keys(ticket: Facts, crews: Mapping[str, CrewInfo]) -> list[Key]:
-    crew = crews.get(ticket.assignee or "")
-    codes = {
-        "category": ticket.category,
-        "unit_grid": ticket.unit_grid,
-        "responsible_grid": ticket.responsible_grid,
-        "segment": ticket.segment,
-        "crew": ticket.assignee,
-        "contractor": crew.contractor if crew else None,
+def _name(kind: str, code: str, crews: Mapping[str, CrewInfo]) -> str:
+    return crews[code].name if kind == "crew" and code in crews else code
+
+
+def _rows(
+    kind: str,
+    codes: Sequence[str],
+    names: Sequence[str],
+    sums: Sums,
+    place: IntArray,
+    km: Sequence[float | None],
+) -> Iterator[Figures]:
+    """The rows of a kind; place is where the sums of each stand, beyond their end if nowhere."""
+    n = {name: np.append(count, 0)[place].tolist() for name, count in sums.counts.items()}
+    took = {name: _picked(hours, place) for name, hours in sums.medians_h.items()}
+    way = [_rounded(of, 3) for of in km]
+    columns: dict[str, Iterable[object]] = {
+        "kind": repeat(kind),
+        "key": codes,
+        "name": names,
+        **{name: n[name] for name in COUNTED},
+        "completion_rate": _shares(n["solved"], n["solved"], n["open_at_end"]),
+        "in_time_rate": _shares(n["solved_in_time"], n["solved_with_deadline"]),
+        "false_rate": _shares(n["false_alarms"], n["false_alarms"], n["filed"]),
+        "reopened_rate": _shares(n["reopened"], n["solved"]),
+        "median_file_h": took["file"],
+        "median_dispatch_h": took["dispatch"],
+        "median_solve_h": took["solve"],
+        "km_observed": way,
+        "found_per_km": _shares(n["found"], [of or 0.0 for of in way]),
     }
-    return [("all", ""), *((kind, code) for kind, code in codes.items() if code)]
+    yield from map(Figures, *columns.values())
 
 
-def _happened(ticket: Facts, period: Period) -> Counter[str]:
-    """What the ticket adds to each count of the period."""
-    counts: Counter[str] = Counter()
-    counts["found"] = period.holds(ticket.found_at)
-    counts["filed"] = _within(ticket.filed_at, period)
-    counts["dispatched"] = _within(ticket.dispatched_at, period)
-    if ticket.state == "closed" and _within(ticket.over_at, period):
-        counts["solved"] = 1
-        counts["solved_with_deadline"] = ticket.due_at is not None
-        counts["solved_in_time"] = _in_time(ticket)
-    if ticket.state == "rejected" and _within(ticket.over_at, period):
-        counts[_why_rejected(ticket)] = 1
-    for before, event in turns(ticket.events):
-        if period.holds(event.at):
-            counts["reopened"] += before in OVER
-            counts["sent_back"] += before in ("feedback", "verified") and event.state == "handling"
-    for event in ticket.events:
-        if period.holds(event.at):
-            counts["urged"] += event.action == "urge"
-            counts["escalated"] += event.action == "escalate"
-    is_open = ticket.state not in OVER
-    counts["open_at_end"] = is_open
-    counts["overdue_at_end"] = _is_late(ticket, period.as_of)
-    counts["open_at_start"] = _open_at(ticket, period.start)
-    return Counter({name: int(count) for name, count in counts.items() if count})
+def _picked(hours: Sequence[float | None], place: IntArray) -> list[float | None]:
+    known = [*hours, None]
+    return [_rounded(known[k], 2) for k in place.tolist()]
 
 
-def _why_rejected(ticket: Facts) -> str:
-    if ticket.is_duplicate:
-        return "duplicates"
-    return "false_alarms" if ticket.is_false_alarm else "declined"
+def _shares(part: Sequence[float], *wholes: Sequence[float]) -> list[float | None]:
+    whole = [sum(values) for values in zip(*wholes, strict=True)]
+    return [round(a / b, 4) if b > 0 else None for a, b in zip(part, whole, strict=True)]
 
 
-def _within(at: datetime | None, period: Period) -> bool:
-    return at is not None and period.holds(at)
-
-
-def _in_time(ticket: Facts) -> bool:
-    handled, due = ticket.handled_at, ticket.due_at
-    return handled is not None and due is not None and handled <= due
-
-
-def _is_late(ticket: Facts, at: datetime) -> bool:
-    is_with_crew = ticket.state in ("filed", "dispatched", "handling")
-    return is_with_crew and ticket.due_at is not None and ticket.due_at < at
-
-
-def _open_at(ticket: Facts, at: datetime) -> bool:
-    before = [event.state for event in ticket.events if event.at < at]
-    return bool(before) and before[-1] not in OVER
-
-
-def _add(tally: _Tally, happened: Counter[str], ticket: Facts, period: Period) -> None:
-    tally.counts.update(happened)
-    if happened["filed"] and ticket.filed_at is not None:
-        tally.file_h.append((ticket.filed_at - ticket.found_at) / HOUR)
-    if happened["dispatched"] and ticket.dispatched_at is not None:
-        begun = ticket.filed_at or ticket.found_at
-        tally.dispatch_h.append((ticket.dispatched_at - begun) / HOUR)
-    if happened["solved"] and ticket.over_at is not None:
-        tally.solve_h.append((ticket.over_at - (ticket.filed_at or ticket.found_at)) / HOUR)
-
-
-def _row(
-    key: Key, tally: _Tally, crews: Mapping[str, CrewInfo], km: Mapping[Key, float]
-) -> Figures:
-    kind, code = key
-    n = tally.counts
-    way = km.get(key, km.get(("all", "")) if kind == "category" else None)
-    crew = crews.get(code) if kind == "crew" else None
-    return Figures(
-        kind=kind,
-        key=code,
-        name=crew.name if crew else code,
-        found=n["found"],
-        filed=n["filed"],
-        dispatched=n["dispatched"],
-        solved=n["solved"],
-        solved_in_time=n["solved_in_time"],
-        false_alarms=n["false_alarms"],
-        duplicates=n["duplicates"],
-        declined=n["declined"],
-        reopened=n["reopened"],
-        sent_back=n["sent_back"],
-        urged=n["urged"],
-        escalated=n["escalated"],
-        open_at_start=n["open_at_start"],
-        open_at_end=n["open_at_end"],
-        overdue_at_end=n["overdue_at_end"],
-        completion_rate=_share(n["solved"], n["solved"] + n["open_at_end"]),
-        in_time_rate=_share(n["solved_in_time"], n["solved_with_deadline"]),
-        false_rate=_share(n["false_alarms"], n["false_alarms"] + n["filed"]),
-        reopened_rate=_share(n["reopened"], n["solved"]),
-        median_file_h=_median(tally.file_h),
-        median_dispatch_h=_median(tally.dispatch_h),
-        median_solve_h=_median(tally.solve_h),
-        km_observed=None if way is None else round(way, 3),
-        found_per_km=_share(n["found"], round(way, 3)) if way else None,
-    )
-
-
-def _share(part: float, whole: float) -> float | None:
-    return round(part / whole, 4) if whole > 0 else None
-
-
-def _median(hours: list[float]) -> float | None:
-    return round(median(hours), 2) if hours else None
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)

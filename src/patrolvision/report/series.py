@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from patrolvision.report.facts import Facts
 from patrolvision.report.period import Period
+from patrolvision.report.tally import QUARTER_US, Tally
+from patrolvision.types.columns import instant_of
 
 HOURS = 24
 
@@ -23,19 +24,19 @@ class Bucket:
     solved: int
 
 
-def series(facts: Iterable[Facts], period: Period) -> list[Bucket]:
+def series(tally: Tally, period: Period) -> list[Bucket]:
     """Every step of the period in order, those without anything included."""
     zone = ZoneInfo(period.timezone)
-    found: Counter[str] = Counter()
-    solved: Counter[str] = Counter()
-    for ticket in facts:
-        if period.holds(ticket.found_at):
-            found[_label(ticket.found_at, period, zone)] += 1
-        over = ticket.over_at
-        if ticket.state == "closed" and over is not None and period.holds(over):
-            solved[_label(over, period, zone)] += 1
+    found, solved = (_by_label(seen, period, zone) for seen in (tally.found, tally.solved))
     labels = dict.fromkeys(_labels(period))
     return [Bucket(label, found[label], solved[label]) for label in labels]
+
+
+def _by_label(seen: Mapping[int, int], period: Period, zone: ZoneInfo) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for quarter, n in seen.items():
+        counts[_label(instant_of(quarter * QUARTER_US), period, zone)] += n
+    return counts
 
 
 def _label(at: datetime, period: Period, zone: ZoneInfo) -> str:

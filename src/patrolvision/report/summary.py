@@ -9,31 +9,37 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from patrolvision.report.facts import Facts
 from patrolvision.report.figures import CrewInfo, Figures, Key, false_alarms, figures
+from patrolvision.report.indented import NESTED, indented
 from patrolvision.report.period import Period
-from patrolvision.report.places import Place, Sighting, hot_spots, ledger, places
+from patrolvision.report.places import Place, hot_spots, ledger, places
 from patrolvision.report.series import series
+from patrolvision.report.tally import Tally
 from patrolvision.report.xlsx import Cell, workbook
+from patrolvision.types import GridCodes
+from patrolvision.types.columns import Sightings, instant_of
 
 Record = dict[str, Any]
 FORMAT = "patrolvision-report-1"
 LONGEST_LEDGER = 500
 PLACE_DIGITS = 5  # of a degree: a metre
+FORMULA = tuple("=+-@\t\r")
 
 
 @dataclass(frozen=True, slots=True)
 class Materials:
     """What a report is made from; score gives the points of a row by its kind and measures.
 
-    sightings reach back a year before the period's end; reach_m and names are by category.
+    sightings reach back a year before the period's end; codes_of tells where some of them lie, by
+    id; reach_m and names are by category.
     """
 
-    facts: Iterable[Facts]
-    sightings: Iterable[Sighting]
+    tally: Tally
+    sightings: Sightings
+    codes_of: Callable[[Sequence[str]], Mapping[str, GridCodes]]
     km: Mapping[Key, float]
     crews: Mapping[str, CrewInfo]
     reach_m: Mapping[str, float]
@@ -45,13 +51,13 @@ class Materials:
 
 def summary(period: Period, made_of: Materials) -> Record:
     """The report as a JSON object."""
-    facts = list(made_of.facts)
-    rows = [
-        replace(row, score=made_of.score(row.kind, row.measures()))
-        for row in figures(facts, period, made_of.crews, made_of.km)
-    ]
+    rows = []
+    for row in figures(made_of.tally, made_of.crews, made_of.km):
+        record = {name: getattr(row, name) for name in Figures.__dataclass_fields__}
+        rows.append({**record, "score": made_of.score(row.kind, record)})
     found = places(made_of.sightings, made_of.reach_m)
-    returned = ledger(found)
+    hot = hot_spots(found, made_of.sightings, period)
+    returned = ledger(found, made_of.sightings)
     return {
         "format": FORMAT,
         "period": period.kind,
@@ -64,37 +70,43 @@ def summary(period: Period, made_of: Materials) -> Record:
         "rules": made_of.rules,
         "categories": {c: {"en": en, "zh": zh} for c, (en, zh) in sorted(made_of.names.items())},
         "causes": {c: {"en": en, "zh": zh} for c, (en, zh) in sorted(made_of.causes.items())},
-        "rows": [asdict(row) for row in rows],
-        "series": [asdict(bucket) for bucket in series(facts, period)],
+        "rows": rows,
+        "series": [asdict(bucket) for bucket in series(made_of.tally, period)],
         "false_alarms": [
             {"category": category, "cause": cause, "count": count}
-            for category, cause, count in false_alarms(facts, period)
+            for category, cause, count in false_alarms(made_of.tally)
         ],
-        "hot_spots": [_place_record(place) for place in hot_spots(found, period)],
-        "ledger": [_place_record(place) for place in returned[:LONGEST_LEDGER]],
+        "hot_spots": _place_records(hot, made_of),
+        "ledger": _place_records(returned[:LONGEST_LEDGER], made_of),
         "ledger_places": len(returned),
     }
 
 
-def _place_record(place: Place) -> Record:
-    first, last = place.first, place.sightings[-1]
+def _place_records(found: Sequence[Place], made_of: Materials) -> list[Record]:
+    seen = made_of.sightings
+    codes = made_of.codes_of([seen.ids[place.members[0]] for place in found])
+    return [_place_record(place, seen, codes[seen.ids[place.members[0]]]) for place in found]
+
+
+def _place_record(place: Place, seen: Sightings, where: GridCodes) -> Record:
+    first, last = place.members[0], place.members[-1]
     return {
-        "category": first.category,
-        "times": len(place.sightings),
-        "lat_deg": round(first.lat_deg, PLACE_DIGITS),
-        "lon_deg": round(first.lon_deg, PLACE_DIGITS),
-        "unit_grid": first.unit_grid,
-        "responsible_grid": first.responsible_grid,
-        "segment": first.segment,
-        "first_found": first.found_at.isoformat(),
-        "last_found": last.found_at.isoformat(),
-        "ticket_ids": [s.ticket_id for s in place.sightings],
+        "category": seen.category[first],
+        "times": len(place.members),
+        "lat_deg": round(float(seen.lat_deg[first]), PLACE_DIGITS),
+        "lon_deg": round(float(seen.lon_deg[first]), PLACE_DIGITS),
+        "unit_grid": where.unit_grid,
+        "responsible_grid": where.responsible_grid,
+        "segment": where.segment,
+        "first_found": instant_of(int(seen.found_us[first])).isoformat(),
+        "last_found": instant_of(int(seen.found_us[last])).isoformat(),
+        "ticket_ids": [seen.ids[k] for k in place.members],
     }
 
 
 def as_json(report: Record) -> str:
     """The report as JSON text, one member a line at most two deep."""
-    return json.dumps(report, ensure_ascii=False, indent=1) + "\n"
+    return indented(report) + "\n"
 
 
 def as_csv(report: Record) -> str:
@@ -104,7 +116,7 @@ def as_csv(report: Record) -> str:
     writer = csv.writer(buffer, lineterminator="\r\n")
     for k, row in enumerate(sheet):
         head = ("period", "first", "last") if k == 0 else _period_cells(report)
-        writer.writerow([*head, *map(plain, row)])
+        writer.writerow([*head, *(plain(c) if isinstance(c, str) else c for c in row)])
     return buffer.getvalue()
 
 
@@ -136,7 +148,12 @@ def _figure_sheet(rows: Sequence[Record]) -> list[list[Cell]]:
 
 def sheet_of(records: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> list[list[Cell]]:
     """A header and one row for each record; lists and objects are joined or JSON text."""
-    return [list(columns), *([_cell(record.get(name)) for name in columns] for record in records)]
+    rows = ([record.get(name) for name in columns] for record in records)
+    return [list(columns), *(_cells(row) for row in rows)]
+
+
+def _cells(row: list[Any]) -> list[Cell]:
+    return row if NESTED.isdisjoint(map(type, row)) else [_cell(value) for value in row]
 
 
 def _cell(value: Any) -> Cell:
@@ -150,4 +167,4 @@ def _cell(value: Any) -> Cell:
 def plain(cell: Cell) -> str:
     """A CSV cell that no spreadsheet takes for a formula (OWASP, CSV Injection)."""
     text = "" if cell is None else str(cell)
-    return "'" + text if isinstance(cell, str) and text[:1] in tuple("=+-@\t\r") else text
+    return "'" + text if isinstance(cell, str) and text[:1] in FORMULA else text

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
 Cell = str | float | int | bool | None
@@ -21,6 +21,8 @@ OFFICE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 LONGEST_TEXT = 32_767  # characters of a cell, Excel's limit
 MOST_ROWS = 1_048_576
+NUMBERS = (int, float)
+AT_ONCE = 1000  # rows that are held as text
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _NAME = re.compile(r"[\[\]:*?/\\]")
 
@@ -28,28 +30,32 @@ _NAME = re.compile(r"[\[\]:*?/\\]")
 def workbook(sheets: Mapping[str, Sheet]) -> bytes:
     """The bytes of a .xlsx file: sheet name -> rows, the first of which is the header."""
     names = [_NAME.sub(" ", name)[:31] for name in sheets]
-    parts = {
-        "[Content_Types].xml": _content_types(len(names)),
-        "_rels/.rels": _relations([("officeDocument", "xl/workbook.xml")]),
-        "xl/workbook.xml": _workbook(names),
-        "xl/_rels/workbook.xml.rels": _relations(
-            [
-                *(("worksheet", f"worksheets/sheet{k}.xml") for k in range(1, len(names) + 1)),
-                ("styles", "styles.xml"),
-            ]
-        ),
-        "xl/styles.xml": _STYLES,
+    parts: dict[str, Iterable[str]] = {
+        "[Content_Types].xml": [_content_types(len(names))],
+        "_rels/.rels": [_relations([("officeDocument", "xl/workbook.xml")])],
+        "xl/workbook.xml": [_workbook(names)],
+        "xl/_rels/workbook.xml.rels": [
+            _relations(
+                [
+                    *(("worksheet", f"worksheets/sheet{k}.xml") for k in range(1, len(names) + 1)),
+                    ("styles", "styles.xml"),
+                ]
+            )
+        ],
+        "xl/styles.xml": [_STYLES],
         **{
             f"xl/worksheets/sheet{k}.xml": _sheet(rows) for k, rows in enumerate(sheets.values(), 1)
         },
     }
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for name, text in parts.items():
+        for name, texts in parts.items():
             entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.create_system = 3
-            archive.writestr(entry, text.encode("utf-8"), compresslevel=6)
+            with archive.open(entry, "w") as file:
+                for text in texts:
+                    file.write(text.encode("utf-8"))
     return buffer.getvalue()
 
 
@@ -84,14 +90,18 @@ def _workbook(names: Sequence[str]) -> str:
     )
 
 
-def _sheet(rows: Sheet) -> str:
+def _sheet(rows: Sheet) -> Iterator[str]:
     rows = rows[:MOST_ROWS]
-    lines = "".join(_row(cells, number) for number, cells in enumerate(rows, 1))
-    return (
+    columns = [_column(k) for k in range(max(map(len, rows), default=0))]
+    yield (
         f'{HEAD}<worksheet xmlns="{MAIN}"><sheetViews><sheetView workbookViewId="0">'
         '<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/>'
-        f"</sheetView></sheetViews>{_widths(rows)}<sheetData>{lines}</sheetData></worksheet>"
+        f"</sheetView></sheetViews>{_widths(rows)}<sheetData>"
     )
+    for start in range(0, len(rows), AT_ONCE):
+        some = enumerate(rows[start : start + AT_ONCE], start + 1)
+        yield "".join([_row(cells, number, columns) for number, cells in some])
+    yield "</sheetData></worksheet>"
 
 
 def _widths(rows: Sheet) -> str:
@@ -111,20 +121,24 @@ def _width(cell: Cell) -> int:
     return sum(2 if ord(c) > 0x2E80 else 1 for c in str("" if cell is None else cell)[:60])
 
 
-def _row(cells: Sequence[Cell], number: int) -> str:
+def _row(cells: Sequence[Cell], number: int, columns: Sequence[str]) -> str:
     style = ' s="1"' if number == 1 else ""
-    entries = "".join(_cell(cell, f"{_column(k)}{number}", style) for k, cell in enumerate(cells))
+    entries = "".join(
+        [
+            f'<c r="{column}{number}"{style}><v>{cell!r}</v></c>'
+            if type(cell) in NUMBERS
+            else _cell(cell, f"{column}{number}", style)
+            for column, cell in zip(columns, cells, strict=False)
+            if cell is not None
+        ]
+    )
     return f'<row r="{number}">{entries}</row>'
 
 
 def _cell(cell: Cell, reference: str, style: str) -> str:
-    if cell is None:
-        return ""
     if isinstance(cell, bool):
         return f'<c r="{reference}"{style} t="b"><v>{int(cell)}</v></c>'
-    if isinstance(cell, (int, float)):
-        return f'<c r="{reference}"{style}><v>{cell!r}</v></c>'
-    text = escape(_FORBIDDEN.sub("�", cell)[:LONGEST_TEXT])
+    text = escape(_FORBIDDEN.sub("�", str(cell))[:LONGEST_TEXT])
     return (
         f'<c r="{reference}"{style} t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>'
     )

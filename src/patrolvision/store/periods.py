@@ -2,100 +2,170 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, get_args
 
-from sqlalchemy import Engine, Select, and_, exists, func, or_, select
+import numpy as np
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    case,
+    func,
+    select,
+    type_coerce,
+)
 
-from patrolvision.store import rows, sql
+from patrolvision.store import lives, rows, sql
+from patrolvision.store.columns import as_lists, first_of
 from patrolvision.store.dispatch_tables import approved_reports
 from patrolvision.store.engine import reading, writing
-from patrolvision.store.schema import (
-    incident_observations,
-    looks,
-    observations,
-    ticket_events,
-    tickets,
-)
-from patrolvision.types import Look, Ticket, TicketState
+from patrolvision.store.schema import incidents, looks, observations, ticket_events, tickets
+from patrolvision.types import GridCodes, Look, TicketState
+from patrolvision.types.columns import UNKNOWN, Histories, Sightings
 
 OVER = ("closed", "rejected")
-STATES = get_args(TicketState)
+OPEN = tuple(state for state in get_args(TicketState) if state not in OVER)
+SLICE = 20_000  # tickets that are read at once
+_COLUMNS = {
+    name: tickets.c[name]
+    for name in ("category", "unit_grid", "responsible_grid", "segment", "assignee")
+}
+_INSTANTS = {name: type_coerce(tickets.c[name], BigInteger) for name in ("due_at", "opened_at")}
 
 
-def tickets_of_period(engine: Engine, start: datetime, end: datetime) -> Iterator[Ticket]:
+def histories_of_period(engine: Engine, start: datetime, end: datetime) -> Iterator[Histories]:
     """Tickets that were there before the end and had something happen, or were open, after start.
 
-    By opening and id, with their whole histories, also what came after the end.
+    With their whole histories, also what came after the end; each once, in any order.
     """
-    # Naming all states lets the index on (state, at) be used.
-    touched = select(ticket_events.c.ticket_id).where(
-        ticket_events.c.state.in_(STATES), ticket_events.c.at >= start
-    )
-    lives_on = or_(tickets.c.state.not_in(OVER), tickets.c.id.in_(touched))
-    where = [tickets.c.opened_at < end, lives_on]
-
-    def read(statement: Select[Any]) -> list[rows.Stored]:
+    for where in _touched(engine, start, end):
         with reading(engine) as connection:
-            return list(connection.execute(statement).mappings())
-
-    for page in sql.pages(read, tickets, ("opened_at", "id"), where):
-        with reading(engine) as connection:
-            found = sql.tickets_of_rows(connection, page)
-        yield from found
+            found = _histories(connection, where)
+        if found is not None:
+            yield found
 
 
-def founding_places(
-    engine: Engine, since: datetime, until: datetime
-) -> Iterator[Mapping[str, Any]]:
-    """ticket_id, category, found_at, codes and the place of the founding observation.
+def _touched(engine: Engine, start: datetime, end: datetime) -> Iterator[list[ColumnElement[bool]]]:
+    """Which tickets, part by part: those opened in the period; before it, open or over since."""
+    for part in _slices(engine, None, start):
+        yield [*part, tickets.c.state.in_(OPEN)]
+    over_since = select(ticket_events.c.ticket_id).where(
+        ticket_events.c.state.in_(OVER), ticket_events.c.at >= start
+    )
+    yield [tickets.c.id.in_(over_since), tickets.c.opened_at < start, tickets.c.state.in_(OVER)]
+    yield from _slices(engine, start, end)
 
-    Of tickets opened in [since, until) that were not rejected just before until, parts of others
-    left out. The founding observation is the incident's earliest: unlike the ticket's place it
-    does not move when more is seen. By opening and id.
-    """
-    earlier = ticket_events.alias("earlier")
-    before = (
-        select(func.max(earlier.c.position))
-        .where(earlier.c.ticket_id == tickets.c.id, earlier.c.at < until)
-        .correlate(tickets)
-    )
-    was_rejected = exists().where(
-        ticket_events.c.ticket_id == tickets.c.id,
-        ticket_events.c.position == before.scalar_subquery(),
-        ticket_events.c.state == "rejected",
-    )
-    rank = func.row_number().over(
-        partition_by=tickets.c.id, order_by=(observations.c.first_seen, observations.c.id)
-    )
-    member = and_(
-        incident_observations.c.incident_id == tickets.c.incident_id,
-        incident_observations.c.category == tickets.c.category,
-    )
-    seen = observations.c.id == incident_observations.c.observation_id
-    lat, lon = observations.c.lat_deg, observations.c.lon_deg
-    ranked = (
-        select(
-            tickets.c.id.label("ticket_id"),
-            tickets.c.category,
-            tickets.c.opened_at.label("found_at"),
-            tickets.c.unit_grid,
-            tickets.c.responsible_grid,
-            tickets.c.segment,
-            func.coalesce(lat, tickets.c.lat_deg).label("lat_deg"),
-            func.coalesce(lon, tickets.c.lon_deg).label("lon_deg"),
-            rank.label("rank"),
-        )
-        .select_from(tickets.outerjoin(incident_observations, member).outerjoin(observations, seen))
-        .where(tickets.c.opened_at >= since, tickets.c.opened_at < until)
-        .where(tickets.c.parent.is_(None), ~was_rejected)
-        .subquery()
-    )
-    first = select(ranked).where(ranked.c.rank == 1)
-    first = first.order_by(ranked.c.found_at, ranked.c.ticket_id)
+
+def _slices(
+    engine: Engine, since: datetime | None, until: datetime
+) -> Iterator[list[ColumnElement[bool]]]:
+    """Tickets opened in [since, until), some SLICE of them at once; None: from the first on."""
+    opened = tickets.c.opened_at
+    next_begin = select(opened).order_by(opened).limit(1)
     with reading(engine) as connection:
-        yield from map(dict, connection.execute(first).mappings())
+        begin = connection.execute(select(func.min(opened))).scalar()
+    begin = begin if begin is None or since is None else max(begin, since)
+    while begin is not None and begin < until:
+        later = next_begin.where(opened > begin, opened < until).offset(SLICE)
+        with reading(engine) as connection:
+            after = connection.execute(later).scalar()
+        yield [opened >= begin, opened < (until if after is None else after)]
+        begin = after
+
+
+def _histories(connection: Connection, where: Sequence[ColumnElement[bool]]) -> Histories | None:
+    without = case((tickets.c.life.is_(None), tickets.c.id))
+    wanted = {**_COLUMNS, **_INSTANTS, "without": without}
+    found, lines = as_lists(connection, wanted, where, tickets.c.life)
+    if not lines:
+        return None
+    missing = found["without"]
+    told = _told(connection, [one for one in missing if one is not None])
+    return lives.histories(
+        {name: found[name] for name in _COLUMNS},
+        due_us=[UNKNOWN if due is None else due for due in found["due_at"]],
+        opened_us=found["opened_at"],
+        lines=[line or told[one] for line, one in zip(lines, missing, strict=True)],
+    )
+
+
+def _told(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
+    """The lives of tickets whose rows do not hold them."""
+    events = sql.events_of(connection, ids) if ids else {}
+    return {one: lives.line_of(map(lives.event_of, events[one])) for one in ids}
+
+
+def sightings(
+    engine: Engine,
+    since: datetime,
+    until: datetime,
+    covers: Callable[[GridCodes], bool] | None = None,
+) -> Iterator[Sightings]:
+    """Tickets opened in [since, until) that were not rejected just before until, by opening and id.
+
+    Parts of others are left out; covers: also those in other grids. The place is that of the
+    founding observation, the incident's earliest, which is the first of its list: unlike the
+    ticket's it does not move when more is seen.
+    """
+    with reading(engine) as connection:
+        rejected = set(connection.execute(_rejected_before(since, until)).scalars())
+    for part in _slices(engine, since, until):
+        with reading(engine) as connection:
+            rows = connection.execute(_founded(engine.name, covers is not None).where(*part)).all()
+        if covers is not None:
+            rows = [row for row in rows if covers(GridCodes(*row[5:]))]
+        ids, *columns = list(zip(*rows, strict=True))[:5] or ((),) * 5
+        category, found_us, lat_deg, lon_deg = columns
+        found = Sightings(
+            ids, category, np.array(found_us, np.int64), np.array(lat_deg), np.array(lon_deg)
+        )
+        yield found if rejected.isdisjoint(ids) else found.without(rejected)
+
+
+def _rejected_before(since: datetime, until: datetime) -> Select[Any]:
+    """Tickets opened since then whose last event before until rejected them."""
+    later = ticket_events.alias("later")
+    last = (
+        select(func.max(later.c.position))
+        .where(later.c.ticket_id == ticket_events.c.ticket_id, later.c.at < until)
+        .correlate(ticket_events)
+    )
+    return select(ticket_events.c.ticket_id).where(
+        ticket_events.c.state == "rejected",
+        ticket_events.c.at >= since,
+        ticket_events.c.at < until,
+        ticket_events.c.position == last.scalar_subquery(),
+    )
+
+
+def _founded(dialect: str, with_codes: bool) -> Select[Any]:
+    founding = first_of(incidents.c.observation_ids, dialect)
+    held = tickets.join(incidents, incidents.c.id == tickets.c.incident_id)
+    codes = [tickets.c[name] for name in ("unit_grid", "responsible_grid", "segment")]
+    places = (
+        func.coalesce(observations.c[name], tickets.c[name]) for name in ("lat_deg", "lon_deg")
+    )
+    return (
+        select(tickets.c.id, tickets.c.category, _INSTANTS["opened_at"], *places)
+        .add_columns(*(codes if with_codes else ()))
+        .select_from(held.outerjoin(observations, observations.c.id == founding))
+        .where(tickets.c.parent.is_(None))
+        .order_by(tickets.c.opened_at, tickets.c.id)
+    )
+
+
+def codes_of(engine: Engine, ids: Sequence[str]) -> dict[str, GridCodes]:
+    """ticket id -> where it lies, of those that there are."""
+    with reading(engine) as connection:
+        found = sql.select_in(connection, tickets, tickets.c.id, ids)
+    return {
+        row["id"]: GridCodes(row["unit_grid"], row["responsible_grid"], row["segment"])
+        for row in found
+    }
 
 
 def looks_of_period(engine: Engine, start: datetime, end: datetime) -> Iterator[Look]:

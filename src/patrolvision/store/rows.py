@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from patrolvision.store import lives
 from patrolvision.store.near import cell_of
 from patrolvision.store.quads import quad_of
 from patrolvision.types import (
@@ -214,6 +215,7 @@ def ticket_row(ticket: Ticket) -> Row:
         "merged_into": ticket.merged_into,
         "parent": ticket.parent,
         "version": ticket.version,
+        "life": lives.kept_line((e.at, e.state, e.action, e.data) for e in ticket.history),
     }
 
 

@@ -8,7 +8,7 @@ covariance is three columns (east-east, east-north, north-north). `cell` is the 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -27,18 +27,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
-
-
-def micros_of(at: datetime) -> int:
-    """Microseconds since 1970 of an aware datetime, exact."""
-    return (at - EPOCH) // MICROSECOND
-
-
-def instant_of(micros: int) -> datetime:
-    """The datetime in UTC so many microseconds after 1970."""
-    return EPOCH + timedelta(microseconds=micros)
+from patrolvision.types.columns import EPOCH as EPOCH
+from patrolvision.types.columns import MICROSECOND as MICROSECOND
+from patrolvision.types.columns import instant_of as instant_of
+from patrolvision.types.columns import micros_of as micros_of
 
 
 class Instant(TypeDecorator[datetime]):
@@ -231,6 +223,7 @@ tickets = Table(
     Column("parent", Id),
     _required("version", Integer),
     Column("quad", BigInteger, nullable=False, server_default=text("0")),  # quads.py
+    Column("life", Text),  # lives.py
     Index("ix_tickets_opened_at_id", "opened_at", "id"),
     Index("ix_tickets_quad", *OF_PLACES),
     Index("ix_tickets_state_due_at_id", "state", "due_at", "id"),

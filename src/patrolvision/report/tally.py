@@ -1,0 +1,218 @@
+"""What the tickets of a period add up to, read once, as many at a time as one likes.
+
+Of each ticket with which anything happened a row of small numbers is kept, some eighty bytes; sums
+and medians of every cell, crew and category are made from them at the end.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from patrolvision.report.facts import (
+    CLOSED,
+    FEEDBACK,
+    REJECTED,
+    VERIFIED,
+    BoolArray,
+    Facts,
+    code_of,
+    is_over,
+    state_before,
+)
+from patrolvision.report.period import Period
+from patrolvision.types import GridCodes
+from patrolvision.types.columns import MARKED, UNKNOWN, IntArray, micros_of
+
+COUNTS = (
+    "found", "filed", "dispatched", "solved", "solved_with_deadline", "solved_in_time",
+    "false_alarms", "duplicates", "declined", "reopened", "sent_back", "urged", "escalated",
+    "open_at_start", "open_at_end", "overdue_at_end",
+)  # fmt: skip
+TOOK = ("file", "dispatch", "solve")
+TICKET_KINDS = ("category", "unit_grid", "responsible_grid", "segment", "crew", "contractor")
+HOUR_US = 3600 * 1_000_000
+QUARTER_US = 900 * 1_000_000  # the clocks of no zone change within a quarter of an hour
+WITH_CREW = tuple(code_of(state) for state in ("filed", "dispatched", "handling"))
+Covers = Callable[[GridCodes], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Of the codes of one kind, in their order: COUNTS, and medians of what TOOK how many hours."""
+
+    codes: Sequence[str]
+    counts: Mapping[str, IntArray]
+    medians_h: Mapping[str, Sequence[float | None]]
+
+
+class Tally:
+    """Counts tickets as they come, in any order; covers narrows it to some grids."""
+
+    def __init__(
+        self, period: Period, contractors: Mapping[str, str | None], covers: Covers | None = None
+    ) -> None:
+        self._period, self._contractors, self._covers = period, contractors, covers
+        self._start, self._as_of = micros_of(period.start), micros_of(period.as_of)
+        self._numbers: dict[str, dict[str, int]] = {kind: {} for kind in TICKET_KINDS}
+        self._codes: dict[str, list[IntArray]] = {kind: [] for kind in TICKET_KINDS}
+        self._counts: dict[str, list[IntArray]] = {name: [] for name in COUNTS}
+        self._took_us: dict[str, list[IntArray]] = {name: [] for name in TOOK}
+        self.false_alarms: Counter[tuple[str, str]] = Counter()  # by category and cause
+        self.found: Counter[int] = Counter()  # by quarter of an hour since 1970
+        self.solved: Counter[int] = Counter()
+
+    def add(self, facts: Facts) -> None:
+        """Tickets as they stood at the period's end, or now while it runs."""
+        counts = self._happened(facts)
+        rows = np.flatnonzero(np.any([count > 0 for count in counts.values()], axis=0))
+        if self._covers is not None:
+            rows = rows[self._covered(facts, rows)]
+        counts = {name: count[rows] for name, count in counts.items()}
+        for name, count in counts.items():
+            self._counts[name].append(count.astype(np.int32))
+        for name, took in self._took(facts, counts, rows).items():
+            self._took_us[name].append(took)
+        for kind, codes in self._keys(facts, rows).items():
+            known = self._numbers[kind]
+            numbers = [-1 if code is None else known.setdefault(code, len(known)) for code in codes]
+            self._codes[kind].append(np.array(numbers, np.int32))
+        self._note(facts, counts, rows)
+
+    def sums(self, kind: str) -> Sums:
+        """The counts and medians of every code of a kind; of `all` under the code ""."""
+        counts = {name: _joined(parts) for name, parts in self._counts.items()}
+        if kind == "all":
+            codes, names = np.zeros(len(counts["found"]), np.int64), [""]
+        else:
+            codes, names = _joined(self._codes[kind]), list(self._numbers[kind])
+        there = codes >= 0
+        return Sums(
+            names,
+            {
+                name: _summed(codes[there], count[there], len(names))
+                for name, count in counts.items()
+            },
+            {name: self._medians_h(name, codes, len(names)) for name in TOOK},
+        )
+
+    def _happened(self, facts: Facts) -> dict[str, IntArray]:
+        """What each ticket adds to each count of the period."""
+        told, state = facts.histories, facts.state
+        over_now = self._holds(facts.over_us)
+        solved, rejected = over_now & (state == CLOSED), over_now & (state == REJECTED)
+        due = facts.due_us
+        is_due = due != UNKNOWN
+        in_time = is_due & (facts.handled_us != UNKNOWN) & (facts.handled_us <= due)
+        is_false, is_double = facts.is_false_alarm, facts.is_duplicate
+        holds, before, after = self._holds(told.at_us), facts.before, told.state
+        turns = holds & (before != after)
+        was_shown = (before == FEEDBACK) | (before == VERIFIED)
+        is_late = np.isin(state, WITH_CREW) & is_due & (due < self._as_of)
+
+        def events(wanted: BoolArray) -> IntArray:
+            return np.bincount(told.of[wanted], minlength=len(facts))
+
+        return {
+            "found": self._holds(facts.found_us),
+            "filed": self._holds(facts.filed_us),
+            "dispatched": self._holds(facts.dispatched_us),
+            "solved": solved,
+            "solved_with_deadline": solved & is_due,
+            "solved_in_time": solved & in_time,
+            "false_alarms": rejected & is_false,
+            "duplicates": rejected & is_double,
+            "declined": rejected & ~is_false & ~is_double,
+            "reopened": events(turns & is_over(before)),
+            "sent_back": events(turns & was_shown & (after == code_of("handling"))),
+            "urged": events(holds & (told.mark == MARKED.index("urge"))),
+            "escalated": events(holds & (told.mark == MARKED.index("escalate"))),
+            "open_at_start": is_open(state_before(told, self._start)),
+            "open_at_end": is_open(state),
+            "overdue_at_end": is_late,
+        }
+
+    def _holds(self, at_us: IntArray) -> BoolArray:
+        return (at_us >= self._start) & (at_us < self._as_of)
+
+    def _took(
+        self, facts: Facts, counts: Mapping[str, IntArray], rows: IntArray
+    ) -> dict[str, IntArray]:
+        """Microseconds from being found to being filed, from there to dispatch and to the end."""
+        found, filed = facts.found_us[rows], facts.filed_us[rows]
+        begun = np.where(filed == UNKNOWN, found, filed)
+        took = {
+            "file": ("filed", filed - found),
+            "dispatch": ("dispatched", facts.dispatched_us[rows] - begun),
+            "solve": ("solved", facts.over_us[rows] - begun),
+        }
+        return {
+            name: np.where(counts[event] > 0, us, UNKNOWN) for name, (event, us) in took.items()
+        }
+
+    def _keys(self, facts: Facts, rows: IntArray) -> dict[str, list[str | None]]:
+        told = facts.histories
+        columns: dict[str, Sequence[str | None]] = {
+            "category": told.category,
+            "unit_grid": told.unit_grid,
+            "responsible_grid": told.responsible_grid,
+            "segment": told.segment,
+            "crew": facts.assignee,
+        }
+        chosen = rows.tolist()
+        keys = {kind: [column[k] or None for k in chosen] for kind, column in columns.items()}
+        keys["contractor"] = [
+            None if crew is None else self._contractors.get(crew) or None for crew in keys["crew"]
+        ]
+        return keys
+
+    def _covered(self, facts: Facts, rows: IntArray) -> BoolArray:
+        assert self._covers is not None
+        told = facts.histories
+        codes = (GridCodes(told.unit_grid[k], told.responsible_grid[k], told.segment[k])
+                 for k in rows.tolist())  # fmt: skip
+        return np.array([self._covers(where) for where in codes], np.bool_)
+
+    def _note(self, facts: Facts, counts: Mapping[str, IntArray], rows: IntArray) -> None:
+        for k in rows[counts["false_alarms"] > 0].tolist():
+            self.false_alarms[facts.histories.category[k], facts.cause[k] or ""] += 1
+        for name, at_us, seen in (
+            ("found", facts.found_us, self.found),
+            ("solved", facts.over_us, self.solved),
+        ):
+            quarters = at_us[rows[counts[name] > 0]] // QUARTER_US
+            for quarter, n in zip(*np.unique(quarters, return_counts=True), strict=True):
+                seen[int(quarter)] += int(n)
+
+    def _medians_h(self, name: str, codes: IntArray, count: int) -> list[float | None]:
+        """Hours by code: of an even number the mean of the two in the middle."""
+        took = _joined(self._took_us[name])
+        known = np.flatnonzero((took != UNKNOWN) & (codes >= 0))
+        known = known[np.argsort(took[known])]
+        # By code, and among those of one code as they stand: by how long it took.
+        place = np.sort((codes[known].astype(np.int64) << 32) | np.arange(len(known)))
+        hours = took[known][place & 0xFFFFFFFF] / HOUR_US
+        size = np.bincount(codes[known], minlength=count)
+        begin = np.cumsum(size) - size
+        there = np.flatnonzero(size)
+        low, high = (begin[there] + half[there] for half in ((size - 1) // 2, size // 2))
+        medians: list[float | None] = [None] * count
+        for k, value in zip(there.tolist(), ((hours[low] + hours[high]) / 2).tolist(), strict=True):
+            medians[k] = value
+        return medians
+
+
+def is_open(state: IntArray) -> BoolArray:
+    """Whether there is a ticket, and something left to do."""
+    return (state >= 0) & ~is_over(state)
+
+
+def _joined(parts: Sequence[IntArray]) -> IntArray:
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+
+def _summed(codes: IntArray, count: IntArray, length: int) -> IntArray:
+    return np.bincount(codes, weights=count, minlength=length).astype(np.int64)
