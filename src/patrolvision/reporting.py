@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from patrolvision import wiring
 from patrolvision.config import OfficeSettings, checked, load_office
 from patrolvision.errors import EXIT_OK, CallError, OutputError
+from patrolvision.looked import ground_of, km_of_period, no_ground
 from patrolvision.report.facts import facts_of
 from patrolvision.report.figures import CrewInfo, Key
-from patrolvision.report.observed import km_observed
 from patrolvision.report.period import Period, PeriodKind, period_of
 from patrolvision.report.period_page import render_period
 from patrolvision.report.places import HOT_SPAN, LEDGER_SPAN
@@ -138,8 +138,7 @@ def _materials(
 
     engine, start, end = store.engine, period.start, period.as_of
     since = min(end - LEDGER_SPAN, start - HOT_SPAN)
-    grids = wiring.stored_grids(store, end)
-    km = km_observed(periods.looks_of_period(engine, start, end), grids.codes_at if grids else None)
+    km = km_of_period(store, ground_of(store, end) or no_ground(), start, end)
     known = {
         name: CrewInfo(str(crew.get("name") or name), crew.get("contractor"))
         for name, crew in crews.stored_crews(engine, end).items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ from helpers.command_line import in_process
 from helpers.office_days import FIRST_DAY, HOUR, LAT, LON, METRE, patrol, save
 from patrolvision.api.app import create_app
 from patrolvision.config import OfficeSettings
-from patrolvision.report.looked import passes
 from patrolvision.store import SqlStore, open_store
 from patrolvision.store.areas import save_area
 
@@ -117,8 +117,17 @@ def test_the_office_gets_the_same_as_json_and_as_a_layer(url: str) -> None:
     store.close()
 
 
-def test_looks_of_a_mission_more_than_ten_minutes_apart_are_two_passes() -> None:
-    first = patrol("m", FIRST_DAY, looks=3)
-    other = patrol("n", FIRST_DAY, looks=3)
-    later = patrol("m", FIRST_DAY + HOUR, looks=3)
-    assert passes([*later, *other, *first]) == 3
+def test_looks_of_a_mission_more_than_ten_minutes_apart_are_two_passes(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = open_store(url)
+    long_after = FIRST_DAY + 100 * DAY
+    later = patrol("m9", long_after + HOUR, looks=3)
+    later = [replace(look, id=f"{look.id}-later") for look in later]
+    other = patrol("n9", long_after, looks=3)
+    save(store, [], [], [], [*later, *other, *patrol("m9", long_after, looks=3)])
+    store.close()
+    at = (long_after + DAY).isoformat()
+    done = in_process(capsys, "coverage", "--db", url, "--at", at, "--format", "json")
+    driven, _ = (json.loads(line) for line in done.out.splitlines())
+    assert (driven["passes_7d"], driven["passes_30d"]) == (3, 3)

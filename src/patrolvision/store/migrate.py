@@ -9,11 +9,12 @@ from sqlalchemy import Connection, Engine, inspect, text
 from patrolvision.errors import StoreError
 from patrolvision.store import dispatch_tables as dispatch_tables
 from patrolvision.store import hand_tables as hand_tables
+from patrolvision.store import looked_tables as looked_tables
 from patrolvision.store import map_tables as map_tables  # these tables belong to the schema
 from patrolvision.store import office_tables as office_tables
 from patrolvision.store.engine import reading, safe, writing
 
-SCHEMA_VERSION = "0012"  # the newest in migrations/versions, a test compares
+SCHEMA_VERSION = "0013"  # the newest in migrations/versions, a test compares
 MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 0x7061_7472_6F6C  # any number that every patrolvision agrees on
 

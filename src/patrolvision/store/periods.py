@@ -19,12 +19,12 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from patrolvision.store import lives, rows, sql
+from patrolvision.store import lives, sql
 from patrolvision.store.columns import as_lists, first_of
 from patrolvision.store.dispatch_tables import approved_reports
 from patrolvision.store.engine import reading, writing
-from patrolvision.store.schema import incidents, looks, observations, ticket_events, tickets
-from patrolvision.types import GridCodes, Look, TicketState
+from patrolvision.store.schema import incidents, observations, ticket_events, tickets
+from patrolvision.types import GridCodes, TicketState
 from patrolvision.types.columns import UNKNOWN, Histories, Sightings
 
 OVER = ("closed", "rejected")
@@ -166,18 +166,6 @@ def codes_of(engine: Engine, ids: Sequence[str]) -> dict[str, GridCodes]:
         row["id"]: GridCodes(row["unit_grid"], row["responsible_grid"], row["segment"])
         for row in found
     }
-
-
-def looks_of_period(engine: Engine, start: datetime, end: datetime) -> Iterator[Look]:
-    """Looks that begin in [start, end), by start and id."""
-
-    def read(statement: Select[Any]) -> list[rows.Stored]:
-        with reading(engine) as connection:
-            return list(connection.execute(statement).mappings())
-
-    where = [looks.c.start_at >= start, looks.c.start_at < end]
-    for page in sql.pages(read, looks, ("start_at", "id"), where):
-        yield from map(rows.look, page)
 
 
 def keep_report(

@@ -13,6 +13,7 @@ from patrolvision.store import (
     claims,
     evidence_log,
     hand_tables,
+    look_sheets,
     near,
     rows,
     schema,
@@ -116,9 +117,10 @@ class SqlTransaction:
 
     def _forget_looks(self, mission_id: str, kept: Sequence[Look]) -> None:
         known = {look.id: look for look in kept}
-        stale = [look.id for look in self.looks_of(mission_id) if known.get(look.id) != look]
-        sql.delete_in(self._connection, schema.look_cells.c.look_id, stale)
-        sql.delete_in(self._connection, schema.looks.c.id, stale)
+        stale = [look for look in self.looks_of(mission_id) if known.get(look.id) != look]
+        sql.delete_in(self._connection, schema.look_cells.c.look_id, [look.id for look in stale])
+        sql.delete_in(self._connection, schema.looks.c.id, [look.id for look in stale])
+        look_sheets.note_changes(self._connection, [look.start for look in stale])
 
     def findings_of(self, observation_ids: Sequence[str]) -> list[Finding]:
         """Stored findings about these observations, by id."""
@@ -257,6 +259,8 @@ class SqlTransaction:
         ]
         if cells:
             straight.insert(self._connection, schema.look_cells, cells)
+        starts = [look.start for look in looks if look.id in new]
+        look_sheets.note_changes(self._connection, starts)
         return len(new)
 
     def looks_of(self, mission_id: str) -> list[Look]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ METRES_PER_DEGREE = 111_320.0  # of longitude at the equator; of latitude 0.3 to
 class GridIndex:
     """Cells and segments, ready to be asked; made by from_file."""
 
-    def __init__(self, layers: Mapping[str, Sequence[tuple[str, Any]]]) -> None:
+    def __init__(self, layers: Mapping[str, Sequence[tuple[str, Any]]], id: str = "") -> None:
+        self.id = id  # SHA-256 of the text that it is of
         self._layers = {name: _Layer(layers.get(name, ())) for name in SHAPES}
 
     @staticmethod
@@ -51,7 +53,7 @@ class GridIndex:
         layers: dict[str, list[tuple[str, Any]]] = {}
         for (layer, code), shape in zip(names, _shapes(features, file), strict=True):
             layers.setdefault(layer, []).append((code, shape))
-        return GridIndex(layers)
+        return GridIndex(layers, sha256(text.encode("utf-8")).hexdigest())
 
     def codes_at(self, lat_deg: float, lon_deg: float) -> GridCodes:
         """The codes of the cells that cover a place and of the segment within 50 m of it."""
@@ -60,6 +62,18 @@ class GridIndex:
             responsible_grid=self._layers["responsible"].covering(lat_deg, lon_deg),
             segment=self._layers["segment"].nearest(lat_deg, lon_deg, SEGMENT_REACH_M),
         )
+
+    def codes_of(self, lat_deg: FloatArray, lon_deg: FloatArray) -> dict[str, list[str | None]]:
+        """The codes of many places by layer, the same as codes_at gives one by one."""
+        return {
+            "unit": self._layers["unit"].all_covering(lat_deg, lon_deg),
+            "responsible": self._layers["responsible"].all_covering(lat_deg, lon_deg),
+            "segment": self._layers["segment"].all_nearest(lat_deg, lon_deg, SEGMENT_REACH_M),
+        }
+
+    def codes(self, layer: str) -> list[str]:
+        """The codes of a layer, in order."""
+        return self._layers[layer].codes()
 
     def areas(self, layer: str) -> dict[str, dict[str, Any]]:
         """The GeoJSON geometry of each code of a layer: unit, responsible or segment."""
@@ -79,6 +93,10 @@ class _Layer:
         shapely.prepare(self._shapes)
         self._tree = shapely.STRtree(self._shapes)
 
+    def codes(self) -> list[str]:
+        """Every code once, in order."""
+        return sorted(set(self._codes))
+
     def geometries(self) -> dict[str, dict[str, Any]]:
         """GeoJSON by code; of two shapes of one code the first."""
         texts = shapely.to_geojson(self._shapes)
@@ -94,6 +112,35 @@ class _Layer:
         seen = shapely.convex_hull(shapely.multipoints(corners, indices=of))
         ring, shape = self._tree.query(seen, predicate="intersects")
         return sorted({(int(k), self._codes[n]) for k, n in zip(ring, shape, strict=True)})
+
+    def all_covering(self, lat_deg: FloatArray, lon_deg: FloatArray) -> list[str | None]:
+        """The same as covering, of many places."""
+        place, shape = self._tree.query(shapely.points(lon_deg, lat_deg))
+        holds = shapely.intersects_xy(self._shapes[shape], lon_deg[place], lat_deg[place])
+        return self._least(len(lat_deg), place[holds], shape[holds])
+
+    def all_nearest(
+        self, lat_deg: FloatArray, lon_deg: FloatArray, reach_m: float
+    ) -> list[str | None]:
+        """The same as nearest, of many places."""
+        across = np.maximum(np.cos(np.radians(lat_deg)), 1e-6)
+        scale = METRES_PER_DEGREE * np.stack([across, np.ones_like(across)], axis=-1)
+        here = np.stack([lon_deg, lat_deg], axis=-1)
+        low, high = here - 1.01 * reach_m / scale, here + 1.01 * reach_m / scale
+        place, shape = self._tree.query(shapely.box(*low.T, *high.T))
+        apart = _distances_m(self._shapes[shape], here[place], scale[place])
+        nearest = np.full(len(lat_deg), np.inf)
+        np.minimum.at(nearest, place, apart)
+        chosen = (apart <= reach_m) & (apart == nearest[place])
+        return self._least(len(lat_deg), place[chosen], shape[chosen])
+
+    def _least(self, count: int, place: Any, shape: Any) -> list[str | None]:
+        """Of each place the smallest code of its shapes; None without one."""
+        found: list[str | None] = [None] * count
+        for k, n in zip(place.tolist(), shape.tolist(), strict=True):
+            code, known = self._codes[n], found[k]
+            found[k] = code if known is None else min(code, known)
+        return found
 
     def covering(self, lat_deg: float, lon_deg: float) -> str | None:
         """Smallest code among the shapes that hold the place or touch it."""
@@ -120,6 +167,17 @@ def _distance_m(shape: Any, here: FloatArray, scale: FloatArray) -> float:
     # their joint, whatever the last bit says.
     flat = shapely.transform(shape, lambda lon_lat: (lon_lat - here) * scale)
     return round(float(shapely.distance(flat, shapely.Point(0.0, 0.0))), 3)
+
+
+def _distances_m(shapes: Any, here: FloatArray, scale: FloatArray) -> FloatArray:
+    """The same as _distance_m for each pair of a shape and a place."""
+    if not len(shapes):
+        return np.zeros(0)
+    corners = shapely.get_num_coordinates(shapes)
+    at, stretch = np.repeat(here, corners, axis=0), np.repeat(scale, corners, axis=0)
+    flat = shapely.transform(shapes, lambda lon_lat: (lon_lat - at) * stretch)
+    apart = shapely.distance(flat, shapely.Point(0.0, 0.0))
+    return np.array([round(metres, 3) for metres in apart.tolist()])
 
 
 def _read(file: Path) -> str:

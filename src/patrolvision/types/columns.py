@@ -93,6 +93,19 @@ class Sightings:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class LookColumns:
+    """Looks by mission, start and id; polygons are rings of (lat_deg, lon_deg)."""
+
+    mission_id: Sequence[str]
+    start_us: IntArray
+    end_us: IntArray
+    polygon: Sequence[Sequence[tuple[float, float]]]
+
+    def __len__(self) -> int:
+        return len(self.mission_id)
+
+
 def joined(parts: Iterable[Sightings]) -> Sightings:
     """All of them as one, in their order."""
     ids: list[str] = []

@@ -13,6 +13,7 @@ from patrolvision.api.row_lists import AskedPage
 from patrolvision.api.security import Office, Principal, reader, requires_scope
 from patrolvision.api.territory import Territory
 from patrolvision.report.looked import AreaLooked
+from patrolvision.report.sheet import Ground
 from patrolvision.store.pages import RowFilter
 from patrolvision.store.schema import looks as table
 from patrolvision.tickets.grids import GridIndex
@@ -85,7 +86,8 @@ def router(office: Office) -> APIRouter:
         """When each segment or cell of the office's map was last looked at, how often, how far."""
         _, grids = layers.now()
         grids = grids or GridIndex({})
-        found = by_area.areas_looked(office.store, grids, layer, at or office.clock())
+        ground = Ground(grids.id, lambda: grids)
+        found = by_area.areas_looked(office.store, ground, layer, at or office.clock())
         found = [area for area in found if _may_see(who, layer, area.code)]
         if form == "geojson":
             content = by_area.features(found, grids, layer)
