@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import questions
 from load import SPAWN, Requests, measured
 from office_rows import fill
+from sqlalchemy import NullPool, create_engine
 
 from helpers.databases import private_cluster
 from patrolvision.api import credentials
@@ -84,6 +85,16 @@ def _cpu_s(pid: int | None) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def _database_cpu_s(url: str) -> float:
+    """What the processes of a PostgreSQL on this machine have used so far; 0 for SQLite's none."""
+    if not url.startswith("postgresql"):
+        return 0.0
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.connect() as connection:
+        pids = connection.exec_driver_sql("SELECT pid FROM pg_stat_activity").scalars().all()
+    return sum(_cpu_s(pid) for pid in pids if Path(f"/proc/{pid}").exists())
+
+
 def device_key(url: str) -> str:
     """A device's key, as an admin would have made it."""
     key_id, key, secret_sha256 = credentials.new_key()
@@ -112,10 +123,12 @@ def run(url: str, args: argparse.Namespace) -> None:
         named = f"{args.workers} workers{', no cache' if args.no_cache else ''}"
 
         def told(name: str, clients: int, requests: Requests, pause_s: float) -> None:
-            begun, before = cpu_s(), _kept(port)
+            begun, before, database = cpu_s(), _kept(port), _database_cpu_s(url)
             found = measured(port, clients, args.seconds, requests, pause_s=pause_s)
             answers = found["per_s"] * args.seconds
             found["server_cpu_ms"] = round(1e3 * (cpu_s() - begun) / answers, 2)
+            used = _database_cpu_s(url) - database
+            found["database_cpu_ms"] = round(1e3 * used / answers, 2)
             again, made = (b - a for a, b in zip(before, _kept(port), strict=True))
             found["kept_rate"] = round(again / max(1, again + made), 3)
             print(f"{name}, {named}, {clients} clients: {found}", flush=True)
