@@ -190,6 +190,7 @@ def settle(
     looks: Sequence[Look] = (),
     grids: GridIndex | None = None,
     settings: FusionSettings | None = None,
+    is_held: bool = False,
 ) -> Settled:
     """Fuse findings with what the store holds and raise tickets; nothing changes if nothing is new.
 
@@ -200,12 +201,15 @@ def settle(
     times), so that the same mission settled again, or after a crash, ends in the same state.
 
     Held against other writers are the districts around what is new; everything, where fusion
-    reaches beyond them or what is withdrawn lies elsewhere.
+    reaches beyond them or what is withdrawn lies elsewhere. is_held says that the caller has
+    claimed places_of(judged) already: then ClaimError where that is not enough.
     """
     mission = _in_hours(replace(judged, looks=(*judged.looks, *looks)), rules)
     settings = settings or FusionSettings()
+    if is_held:
+        return _settled(transaction, mission, rules, mission_id, grids, settings)
     with suppress(ClaimError), transaction.attempt():
-        transaction.claim(_places(mission))
+        transaction.claim(places_of(mission))
         return _settled(transaction, mission, rules, mission_id, grids, settings)
     transaction.claim_all()
     return _settled(transaction, mission, rules, mission_id, grids, settings)
@@ -216,7 +220,7 @@ def _in_hours(judged: Judged, rules: Rulebook | None) -> Judged:
     return judged if rules is None else replace(judged, looks=tuple(rules.looks(judged.looks)))
 
 
-def _places(judged: Judged) -> list[tuple[float, float]]:
+def places_of(judged: Judged) -> list[tuple[float, float]]:
     """Where something was seen, and the ground looked at, in steps of LOOK_STEP_DEG."""
     found = [(o.place.lat_deg, o.place.lon_deg) for o in judged.observations]
     found += [(f.observation.place.lat_deg, f.observation.place.lon_deg) for f in judged.findings]

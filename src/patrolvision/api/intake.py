@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from patrolvision import records, wiring
 from patrolvision.api.security import Office, Principal
 from patrolvision.errors import ObservationError, StoreError
-from patrolvision.pipeline import Judged, settle
+from patrolvision.pipeline import Judged, places_of, settle
 from patrolvision.rules.rulebook import Rulebook
 from patrolvision.store.areas import area_version
 from patrolvision.store.office_reads import known_looks, known_observations
@@ -32,7 +32,8 @@ MOST = 1000  # items of one post, and about so many of one transaction
 MOST_CORNERS = 500  # of a look
 QUICK = 10  # items that are read where they come in
 ASK_AGAIN_S = 2.0  # how long zones, grids and classes are taken to be what they were
-GATHER_S = 0.004  # after the first post, for those that come with it
+GATHER_S = 0.004  # after the first post, for those that come with it; again while there are such
+MOST_GATHERINGS = 6
 IDLE_S = 1.0  # of the writing thread, before it ends
 FIELD = re.compile(r"field (\w+)")
 Item = TypeVar("Item", Observation, Look)
@@ -181,8 +182,19 @@ class Intake:
                 if not self._waiting and not self._entry.wait_for(lambda: self._waiting, IDLE_S):
                     self._writer = None
                     return
+            self._gather()
+            posts = self._next()
+            self._write(posts)
+            with self._entry:
+                self._waiting[:0] = [post for post in posts if not post.written.done()]
+
+    def _gather(self) -> None:
+        """Wait for those who send as soon as they are answered: a larger group costs less each."""
+        for _ in range(MOST_GATHERINGS):
+            before = len(self._waiting)
             time.sleep(GATHER_S)
-            self._write(self._next())
+            if len(self._waiting) == before:
+                return
 
     def _next(self) -> list[Post]:
         """The posts that have waited longest, as many as go into one transaction."""
@@ -197,8 +209,9 @@ class Intake:
         return chosen
 
     def _write(self, posts: list[Post]) -> None:
+        """What is left unwritten has to wait for others who write near it."""
         try:
-            self._settle(posts)
+            written = self.written(posts)
         except StoreError as error:
             if len(posts) == 1:
                 posts[0].written.set_exception(error)
@@ -210,21 +223,28 @@ class Intake:
                 if not post.written.done():
                     post.written.set_exception(error)
         else:
-            for post in posts:
+            for post in written:
                 post.written.set_result(None)
 
-    def _settle(self, posts: Sequence[Post]) -> None:
+    def written(self, posts: Sequence[Post]) -> Sequence[Post]:
+        """Those of the posts that are committed now: of several, those near which nobody writes."""
         rules, grids = self._layers.now()
         judged = [_judged(post, rules) for post in posts]
+        are_several = len(posts) > 1
         with self._office.store.transaction() as transaction:
+            if are_several:
+                free = transaction.claim_free([places_of(one) for one in judged])
+                posts, judged = [posts[k] for k in free], [judged[k] for k in free]
             connection = transaction.connection
             known = known_observations(connection, _ids(o for p in posts for o in p.observations))
             known |= known_looks(connection, _ids(k for p in posts for k in p.looks))
-            settle(transaction, _together(judged), rules=rules, grids=grids)
+            together = _together(judged)
+            settle(transaction, together, rules=rules, grids=grids, is_held=are_several)
         for post in posts:
             fresh = {*_ids(post.observations), *_ids(post.looks)} - known
             post.new = len(fresh)
             known |= fresh
+        return posts
 
 
 def _judged(post: Post, rules: Rulebook) -> Judged:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Integer, bindparam, or_, select
+from sqlalchemy import Connection, Integer, bindparam, select
 
 from patrolvision.store import pyramid, quads, ranged, rows, sql, straight
 from patrolvision.store.pages import RowFilter, page_of
@@ -71,26 +71,24 @@ def _is_summed(wanted: TicketFilter) -> bool:
 def _singles(
     connection: Connection, ranges: Sequence[Range], kinds: Kinds, most: int
 ) -> list[rows.Stored]:
-    if (
-        connection.dialect.name == "postgresql"
-    ):  # it would rather read all of the index than join the ranges to it
-        wanted = TicketFilter(category=kinds.category, state=kinds.state, priority=kinds.priority)
-        within = or_(*(tickets.c.quad.between(first, last) for first, last in ranges))
-        chosen = select(*(tickets.c[name] for name in SHOWN)).where(within, *sifting(wanted))
-        return list(connection.execute(chosen.limit(most)).mappings())
-    asked = ranged.parameters(ranges, "sqlite") | {"most": most}
-    found = straight.fetched(connection, _in_ranges(kinds), asked)
+    engine = connection.dialect.name
+    asked = ranged.parameters(ranges, engine) | {"most": most}
+    found = straight.fetched(connection, _in_ranges(kinds, engine), asked)
     return [dict(zip(SHOWN, row, strict=True)) for row in found]
 
 
 @lru_cache(maxsize=256)
-def _in_ranges(kinds: Kinds) -> Any:
+def _in_ranges(kinds: Kinds, dialect: str) -> Any:
     """The columns SHOWN, all of which stand in the index of places."""
     wanted = TicketFilter(category=kinds.category, state=kinds.state, priority=kinds.priority)
-    statement = select(*(tickets.c[name] for name in SHOWN))
-    within, _ = ranged.rows_in(tickets, "quad", "sqlite")
-    chosen = statement.select_from(within).where(*sifting(wanted))
-    return chosen.limit(bindparam("most", None, type_=Integer))
+    chosen = select(*(tickets.c[name] for name in SHOWN)).where(*sifting(wanted))
+    if dialect == "postgresql":
+        within, found = ranged.looked_up(chosen, tickets.c.quad)
+        statement = select(found).select_from(within)
+    else:
+        within, _ = ranged.rows_in(tickets, "quad", dialect)
+        statement = chosen.select_from(within)
+    return statement.limit(bindparam("most", None, type_=Integer))
 
 
 def _counted_here(

@@ -28,13 +28,14 @@ from patrolvision.store.ticket_statements import (
     counting,
     parts_of,
     selecting,
-    standing_in,
 )
 
 __all__ = ["Page", "Place", "Sort", "full_rows", "page"]
 
 NARROW = 4_000  # so many tickets are sorted rather than read in order
-SKIPPED = 10  # entries of the index of places that cost as much as one ticket that is read
+# Entries of the index of places that cost as much as one ticket that is read: it holds all that is
+# asked, so that those that pass are only sorted, and the others skipped.
+SORTED, SKIPPED = 2, 10
 ROUNDS = 20  # of a page whose polygon lets few of its box pass
 RANGES = 32  # of places that stand for a box
 Lead = tuple[Kind, dict[str, Any]]  # what finds the tickets, and its further parameters
@@ -117,7 +118,7 @@ def _leads(
         matching = sum(
             n for state, n in counts.items() if not wanted.state or state in wanted.state
         )
-        known = max(matching, sum(counts.values()) // SKIPPED)
+        known = max(matching // SORTED, sum(counts.values()) // SKIPPED)
         if known <= NARROW:
             covering = quads.quads_covering(wanted.box, RANGES)
             yield ("box", ranged.parameters(covering, connection.dialect.name)), known
@@ -164,12 +165,8 @@ def _rows(
     for _ in range(ROUNDS):
         if after is not None:
             asked |= {"after_value": after.value, "after_id": after.id}
-        is_after, engine = after is not None, connection.dialect.name
-        if kind == "box" and engine == "postgresql":  # it joins ranges to a table badly
-            ranges = zip(more["firsts"], more["lasts"], strict=True)
-            statement = standing_in(shape, sort, part, tuple(ranges), is_after)
-        else:
-            statement = selecting(shape, sort, part, kind, is_after)
+        engine = connection.dialect.name
+        statement = selecting(shape, sort, part, kind, after is not None, engine)
         got = straight.fetched(connection, statement, asked)
         held = _held(wanted, got)
         yield from held[:missing]

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from sqlalchemy import (
     BigInteger,
+    FromClause,
     Integer,
     Select,
     Text,
@@ -68,32 +69,24 @@ def parts_of(wanted: TicketFilter, sort: Sort) -> list[Part]:
 
 @lru_cache(maxsize=256)
 def counting(shape: Shape, kind: Kind) -> Any:
-    """How many tickets a lead finds, up to about :most."""
-    most = bindparam("most", None, type_=Integer)
+    """How many tickets a lead finds, up to :most."""
     lead = _lead(filter_of(shape), kind)
-    samples = [select(tickets.c.id).where(one).limit(most) for one in lead.conditions]
-    every = union_all(*(select(sample.subquery()) for sample in samples)).subquery()
-    return select(func.count()).select_from(every)
+    samples = [select(tickets.c.id).where(one) for one in lead.conditions]
+    found = union_all(*samples).limit(bindparam("most", None, type_=Integer)).subquery()
+    return select(func.count()).select_from(found)
 
 
 @lru_cache(maxsize=512)
-def selecting(shape: Shape, sort: Sort, part: int, kind: Kind | None, is_after: bool) -> Any:
+def selecting(
+    shape: Shape, sort: Sort, part: int, kind: Kind | None, is_after: bool, dialect: str
+) -> Any:
     """At most :size of (id, value, lat_deg, lon_deg) of a part; the places only for a polygon."""
     chosen = parts_of(filter_of(shape), sort)[part]
     if kind is None:
         return _in_order(chosen, is_after)
     if kind == "box":
-        return _in_ranges(chosen, is_after)
+        return _in_ranges(chosen, is_after, dialect)
     return _sorted(chosen, _lead(chosen.wanted, kind), is_after)
-
-
-def standing_in(
-    shape: Shape, sort: Sort, part: int, ranges: Sequence[tuple[int, int]], is_after: bool
-) -> Any:
-    """The same of what stands in ranges of places, a condition for each."""
-    chosen = parts_of(filter_of(shape), sort)[part]
-    within = Lead(tuple(tickets.c.quad.between(first, last) for first, last in ranges))
-    return _sorted(chosen, within, is_after)
 
 
 def _lead(wanted: TicketFilter, kind: Kind) -> Lead:
@@ -117,13 +110,16 @@ def _sorted(part: Part, lead: Lead, is_after: bool) -> Select[Any]:
     return _ordered(select(*_columns(part)).where(*where), part, order, is_after)
 
 
-def _in_ranges(part: Part, is_after: bool) -> Select[Any]:
-    """For SQLite: all in ranges of places, sifted (the box does so exactly) and sorted."""
-    within, _ = ranged.rows_in(tickets, "quad", "sqlite")
+def _in_ranges(part: Part, is_after: bool, dialect: str) -> Select[Any]:
+    """All in ranges of places, sifted (the box does so exactly) and sorted."""
     where = [*sifting(part.wanted), *_dated(part)]
     order = [hidden(column) for column in _order(part)]
-    statement = select(*_columns(part)).select_from(within).where(*where)
-    return _ordered(statement, part, order, is_after)
+    chosen = select(*_columns(part)).where(*where)
+    if dialect == "postgresql":
+        joined, found = ranged.looked_up(_after(chosen, part, order, is_after), tickets.c.quad)
+        return _limited(select(found).select_from(joined), part, _columns_of(found, part))
+    within, _ = ranged.rows_in(tickets, "quad", dialect)
+    return _ordered(chosen.select_from(within), part, order, is_after)
 
 
 def _in_order(part: Part, is_after: bool) -> Any:
@@ -140,9 +136,12 @@ def _in_order(part: Part, is_after: bool) -> Any:
     if len(built) == 1:
         return built[0]
     merged = union_all(*(select(branch.subquery()) for branch in built)).subquery()
-    columns = [merged.c.id] if part.column is None else [merged.c.value, merged.c.id]
-    directed = (_directed(column, part) for column in columns)
-    return select(merged).order_by(*directed).limit(bindparam("size", None, type_=Integer))
+    return _limited(select(merged), part, _columns_of(merged, part))
+
+
+def _columns_of(found: FromClause, part: Part) -> list[Any]:
+    """What _order names, of what a statement within chooses."""
+    return [found.c.id] if part.column is None else [found.c.value, found.c.id]
 
 
 def _branches(part: Part) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
@@ -182,13 +181,21 @@ def _order(part: Part) -> list[Any]:
 def _ordered(
     statement: Select[Any], part: Part, order: Sequence[Any], is_after: bool
 ) -> Select[Any]:
-    if is_after:
-        last = [
-            bindparam("after_value", None, type_=BigInteger),
-            bindparam("after_id", None, type_=Text),
-        ]
-        left, right = tuple_(*order), tuple_(*last[-len(order) :])
-        statement = statement.where(left < right if part.descending else left > right)
+    return _limited(_after(statement, part, order, is_after), part, order)
+
+
+def _after(statement: Select[Any], part: Part, order: Sequence[Any], is_after: bool) -> Select[Any]:
+    if not is_after:
+        return statement
+    last = [
+        bindparam("after_value", None, type_=BigInteger),
+        bindparam("after_id", None, type_=Text),
+    ]
+    left, right = tuple_(*order), tuple_(*last[-len(order) :])
+    return statement.where(left < right if part.descending else left > right)
+
+
+def _limited(statement: Select[Any], part: Part, order: Sequence[Any]) -> Select[Any]:
     directed = (_directed(column, part) for column in order)
     return statement.order_by(*directed).limit(bindparam("size", None, type_=Integer))
 
