@@ -43,8 +43,7 @@ def effects_of(
     store: SqlStore, grids: GridIndex, routes: Sequence[Sequence[TelemetrySample]], within_h: float
 ) -> list[Effect]:
     """What the rounds did to each segment, by time; each route's samples in order of time."""
-    from patrolvision.store.periods import looks_of_period
-    from patrolvision.store.standing import sights_of
+    from patrolvision.store.standing import looks_between, sights_of
 
     within = timedelta(hours=within_h)
     swept = [sweep for route in routes for sweep in sweeps(route, grids.codes_at)]
@@ -55,7 +54,7 @@ def effects_of(
         LitterSeen(r["incident_id"], r["mission_id"], r["first_seen"], r["lat_deg"], r["lon_deg"])
         for r in sights_of(store.engine, "litter", *span)
     )
-    looks = looks_of_period(store.engine, *span)
+    looks = looks_between(store.engine, *span)
     swept.sort(key=lambda sweep: (sweep.start, sweep.segment))
     return effects(swept, looks, litter, grids.codes_at, within)
 

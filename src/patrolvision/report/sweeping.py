@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from patrolvision.geo.geodesy import distance_m
-from patrolvision.report.looked import passes
+from patrolvision.report.looked import PASS_GAP
 from patrolvision.report.observed import km_observed, middle
 from patrolvision.types import GridCodes, Look, TelemetrySample
 
@@ -168,3 +168,14 @@ def _density(
     }
     km = km_observed(looked, codes_at).get(("segment", code), 0.0)
     return Density(passes(looked), km, len(sights), len({thing for thing, _ in sights}))
+
+
+def passes(looks: Iterable[Look]) -> int:
+    """How many passes these looks at one segment belong to: of one mission, without a long gap."""
+    count = 0
+    until: dict[str, datetime] = {}
+    for look in sorted(looks, key=lambda k: (k.start, k.id)):
+        last = until.get(look.mission_id)
+        count += last is None or look.start - last > PASS_GAP
+        until[look.mission_id] = look.end if last is None else max(last, look.end)
+    return count

@@ -1,4 +1,4 @@
-"""What stood where when: each sight of the incidents of a category."""
+"""What stood where when, and what was looked at: each sight of a category, and the looks."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 
 from sqlalchemy import Engine, select
 
+from patrolvision.store import rows
 from patrolvision.store.engine import reading
-from patrolvision.store.schema import incident_observations, incidents, observations
+from patrolvision.store.schema import incident_observations, incidents, looks, observations
+from patrolvision.types import Look
 
 
 def sights_of(
@@ -39,3 +41,11 @@ def sights_of(
     )
     with reading(engine) as connection:
         yield from map(dict, connection.execute(chosen).mappings())
+
+
+def looks_between(engine: Engine, start: datetime, end: datetime) -> Iterator[Look]:
+    """Looks that begin from start to end, by start and id."""
+    chosen = select(looks).where(looks.c.start_at >= start, looks.c.start_at <= end)
+    with reading(engine) as connection:
+        found = connection.execute(chosen.order_by(looks.c.start_at, looks.c.id)).mappings()
+        yield from map(rows.look, found)
