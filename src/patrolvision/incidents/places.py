@@ -13,6 +13,7 @@ from patrolvision.incidents.settings import AlignmentSettings, CategorySettings,
 from patrolvision.incidents.sightings import Sightings, matrix_sums, sums
 from patrolvision.types import Finding, FloatArray, GeoPoint, Observation
 
+EYE = np.eye(2)
 MAX_JOINT_MISSIONS = 1500  # above, one system of all shifts is too large
 
 
@@ -53,15 +54,17 @@ def _biases(
 ) -> FloatArray:
     """The covariance (M, 2, 2) of each mission's shared shift: told, or of its smallest total."""
     count = int(mission.max()) + 1
-    smallest = np.full(count, np.inf)
-    np.minimum.at(smallest, mission, np.linalg.eigvalsh(cov)[:, 0])
-    bias = (settings.shared_fraction * smallest)[:, None, None] * np.eye(2)
     told: dict[int, list[FloatArray]] = {}
-    for o, m in zip(seen, mission, strict=True):
+    for o, m in zip(seen, mission.tolist(), strict=True):
         if o.bias_cov_en_m2 is not None:
-            told.setdefault(int(m), []).append(o.bias_cov_en_m2)
+            told.setdefault(m, []).append(o.bias_cov_en_m2)
+    bias = np.empty((count, 2, 2))
+    if len(told) < count:
+        smallest = np.full(count, np.inf)
+        np.minimum.at(smallest, mission, np.linalg.eigvalsh(cov)[:, 0])
+        bias[:] = (settings.shared_fraction * smallest)[:, None, None] * EYE
     for m, matrices in told.items():
-        bias[m] = np.mean(matrices, axis=0) + 1e-6 * np.eye(2)
+        bias[m] = np.mean(matrices, axis=0) + 1e-6 * EYE
     return bias
 
 

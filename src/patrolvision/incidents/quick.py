@@ -60,13 +60,15 @@ def _matching(finding: Finding, near: Neighbourhood, settings: FusionSettings) -
     candidates = [i for i in close if _may_be(finding, i, settings)]
     if not candidates:
         return []
-    missions = [seen.mission_id]
-    fellows = near.findings_around(here, CONTEXT_M, known={finding.id}, missions=missions)
-    own, bias = own_and_bias([seen], gates)
-    known = near.incidents_with([f.observation.id for f in fellows]) if fellows else []
-    shift, doubt = _shift([f.observation for f in fellows], known, seen, bias[0], settings)
-    at, cov = _map(candidates, seen.place)
     is_fellow = np.array([seen.mission_id in i.mission_ids for i in candidates])
+    own, bias = own_and_bias([seen], gates)
+    shift, doubt = np.zeros(2), bias[0]
+    if not is_fellow.all():
+        missions = [seen.mission_id]
+        fellows = near.findings_around(here, CONTEXT_M, known={finding.id}, missions=missions)
+        known = near.incidents_with([f.observation.id for f in fellows]) if fellows else []
+        shift, doubt = _shift([f.observation for f in fellows], known, seen, bias[0], settings)
+    at, cov = _map(candidates, seen.place)
     apart = np.where(is_fellow[:, None], -at, -at - shift)
     spread = own[0] + cov + np.where(is_fellow[:, None, None], 0.0, doubt)
     cost = chi2(apart, inverse(spread))

@@ -7,6 +7,7 @@ missions they belonged to are then simply not finished and run again (docs/adr/0
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -112,7 +113,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     writing = connection.get_execution_options().get(WRITING, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    driver: Any = connection.connection.driver_connection
+    driver.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
 def _postgresql(url: URL) -> Engine:
@@ -154,7 +156,8 @@ def _turn(url: URL) -> Iterator[None]:
         return
     with ExitStack() as opened:
         with suppress(OSError):  # no room, no permission: SQLite will say so, or manage without
-            file = opened.enter_context(Path(f"{url.database}-turn").open("ab"))
+            file = os.open(f"{url.database}-turn", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            opened.callback(os.close, file)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

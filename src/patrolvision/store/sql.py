@@ -25,7 +25,8 @@ from patrolvision.store import arrays, rows, schema, straight
 from patrolvision.types import MissionRecord, Ticket
 
 CHUNK = 512  # ids in one statement: well below every engine's limit of parameters
-RANGES = 60  # of cells in one statement
+RANGES = 64  # of cells in one statement
+NOTHING = (1, 0)  # a range that holds no cell
 FEW = 4  # rows that are upserted one by one, without asking first which of them are there
 PAGE = 1000  # rows in one reading transaction of a listing
 
@@ -65,11 +66,20 @@ def insert_new(connection: Connection, table: Table, found: Sequence[rows.Row]) 
         return set()
     if connection.dialect.name == "postgresql":
         return arrays.added_new(connection, table, list(reversed(wanted.values())))
+    found = list(reversed(wanted.values()))
+    if len(found) < FEW:
+        return straight.returned(connection, _insert_new(table), found)
     known = _known_ids(connection, table, list(wanted))
-    fresh = [row for id, row in reversed(wanted.items()) if id not in known]
+    fresh = [row for row in found if row["id"] not in known]
     if fresh:
         straight.insert(connection, table, fresh)
     return {row["id"] for row in fresh}
+
+
+@lru_cache(maxsize=64)
+def _insert_new(table: Table) -> Any:
+    statement = sqlite.insert(table).on_conflict_do_nothing(index_elements=["id"])
+    return statement.returning(table.c.id)
 
 
 @lru_cache(maxsize=64)
@@ -148,8 +158,9 @@ def asked_ranges(
         yield 0, cells
         return
     for start in range(0, len(ranges), RANGES):
-        some = ranges[start : start + RANGES]
-        yield len(some), range_bounds(some)
+        some = list(ranges[start : start + RANGES])
+        count = 1 << (len(some) - 1).bit_length()  # so that few statements serve all numbers
+        yield count, range_bounds(some + [NOTHING] * (count - len(some)))
 
 
 def range_bounds(ranges: Sequence[tuple[int, int]]) -> dict[str, Any]:
