@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from patrolvision.types import FloatArray
 
 IntArray = NDArray[np.int64]
+FEW = 4096  # pairs that are all measured sooner than sorted
 
 
 def pairs_within(a: FloatArray, b: FloatArray, radius_m: float) -> tuple[IntArray, IntArray]:
@@ -15,6 +16,10 @@ def pairs_within(a: FloatArray, b: FloatArray, radius_m: float) -> tuple[IntArra
     if not len(a) or not len(b):
         nothing = np.zeros(0, np.int64)
         return nothing, nothing
+    if len(a) * len(b) <= FEW:
+        apart = a[:, None] - b
+        i, j = np.nonzero(apart[..., 0] ** 2 + apart[..., 1] ** 2 <= radius_m * radius_m)
+        return i, j
     key_b = _key(np.floor(b / radius_m).astype(np.int64))
     order = np.argsort(key_b, kind="stable")
     sorted_key = key_b[order]

@@ -55,24 +55,19 @@ class Things:
 
 def things_on_map(label: IntArray, shift: FloatArray, s: Sightings) -> Things:
     """The map made by the sightings that have a label (>= 0)."""
-    index = np.flatnonzero(label >= 0)
-    of = label[index]
-    count = int(of.max()) + 1
-    weight, mission = s.weight[index], s.mission[index]
-    pull = sums(of, count, times(weight, s.xy[index] - shift[mission]))
-    info = matrix_sums(of, count, weight)
-    frame = matrix_sums(of, count, s.bias_weight[index])
-    start, end = np.zeros(count), np.zeros(count)
-    start[of[::-1]] = s.start[index[::-1]]  # they come by time: the first one stays
-    end[of] = s.end[index]
-    group = np.zeros(count, np.int64)
-    group[of] = s.group[index]
+    nothing = int(label.max()) + 1  # the number of what has no label, left out at the end
+    of = np.where(label < 0, nothing, label)
+    count = nothing + 1
     number = np.bincount(of, minlength=count)
-    live = np.flatnonzero(number)
-    cov = inverse(info[live])
-    place = times(cov, pull[live])
+    live = np.flatnonzero(number[:nothing])
+    pull = sums(of, count, times(s.weight, s.xy - shift[s.mission]))[live]
+    cov = inverse(matrix_sums(of, count, s.weight)[live])
+    frame = inverse(matrix_sums(of, count, s.bias_weight)[live])
+    start, end, group = np.zeros(count), np.zeros(count), np.zeros(count, np.int64)
+    start[of[::-1]] = s.start[::-1]  # they come by time: the first one stays
+    end[of], group[of] = s.end, s.group
     return Things(
-        live, place, cov, inverse(frame[live]), start[live], end[live], group[live], number[live]
+        live, times(cov, pull), cov, frame, start[live], end[live], group[live], number[live]
     )
 
 
