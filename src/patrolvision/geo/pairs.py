@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from patrolvision.types import FloatArray
 
 IntArray = NDArray[np.int64]
+SOUTHERN = np.array([[-1, -1], [0, -1], [1, -1]])  # ends of the columns of cells around one
 FEW = 4096  # pairs that are all measured sooner than sorted
 
 
@@ -23,8 +24,8 @@ def pairs_within(a: FloatArray, b: FloatArray, radius_m: float) -> tuple[IntArra
     key_b = _key(np.floor(b / radius_m).astype(np.int64))
     order = np.argsort(key_b, kind="stable")
     sorted_key = key_b[order]
-    around = np.floor(a / radius_m).astype(np.int64)[:, None] + np.array([[-1, -1], [0, -1], [1, -1]])
-    key = _key(around).ravel()  # three cells in a column are one run
+    cell_a = np.floor(a / radius_m).astype(np.int64)
+    key = _key(cell_a[:, None] + SOUTHERN).ravel()  # three cells in a column are one run
     low = np.searchsorted(sorted_key, key, "left")
     count = np.searchsorted(sorted_key, key + 2, "right") - low
     i = np.repeat(np.arange(len(key)) // 3, count)

@@ -72,8 +72,8 @@ def one_to_one(
         i, j, cost = i[~is_alone], j[~is_alone], cost[~is_alone]
         part = components(int(i.max() + j.max()) + 2, i, j + i.max() + 1)[i]
         order = np.argsort(part, kind="stable")
-        for group in np.split(order, np.flatnonzero(np.diff(part[order])) + 1):
-            chosen.append(_assigned(i[group], j[group], cost[group], limit))
+        groups = np.split(order, np.flatnonzero(np.diff(part[order])) + 1)
+        chosen += [_assigned(i[group], j[group], cost[group], limit) for group in groups]
     one, other = (np.concatenate(ends) for ends in zip(*chosen, strict=True))
     return one, other
 

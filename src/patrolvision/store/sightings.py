@@ -157,11 +157,11 @@ def within_any(
         apart = points[:, None] - centres
         return np.asarray(((apart**2).sum(axis=-1) <= limit**2).any(axis=1))
     # Seen from above no two places are further apart than they are.
-    plane = [
+    a, b = (
         np.stack(local_en(centre_lat[0], centre_lon[0], lat, lon), axis=-1)
         for lat, lon in ((lat_deg, lon_deg), (centre_lat, centre_lon))
-    ]
-    i, j = pairs_within(*plane, limit + SLACK_M)
+    )
+    i, j = pairs_within(a, b, limit + SLACK_M)
     is_close = np.zeros(len(points), bool)
     is_close[i[((points[i] - centres[j]) ** 2).sum(axis=1) <= limit**2]] = True
     return is_close
