@@ -49,6 +49,19 @@ class Sums:
     medians_h: Mapping[str, Sequence[float | None]]
 
 
+class _Numbers(dict[str | None, int]):
+    """The codes of a kind, numbered as they come; what is nowhere has -1."""
+
+    def __init__(self) -> None:
+        super().__init__({None: -1, "": -1})
+        self.names: list[str] = []
+
+    def __missing__(self, code: str | None) -> int:
+        self[code] = len(self.names)
+        self.names.append(str(code))
+        return self[code]
+
+
 class Tally:
     """Counts tickets as they come, in any order; covers narrows it to some grids."""
 
@@ -57,7 +70,7 @@ class Tally:
     ) -> None:
         self._period, self._contractors, self._covers = period, contractors, covers
         self._start, self._as_of = micros_of(period.start), micros_of(period.as_of)
-        self._numbers: dict[str, dict[str, int]] = {kind: {} for kind in TICKET_KINDS}
+        self._numbers = {kind: _Numbers() for kind in TICKET_KINDS}
         self._codes: dict[str, list[IntArray]] = {kind: [] for kind in TICKET_KINDS}
         self._counts: dict[str, list[IntArray]] = {name: [] for name in COUNTS}
         self._took_us: dict[str, list[IntArray]] = {name: [] for name in TOOK}
@@ -77,9 +90,8 @@ class Tally:
         for name, took in self._took(facts, counts, rows).items():
             self._took_us[name].append(took)
         for kind, codes in self._keys(facts, rows).items():
-            known = self._numbers[kind]
-            numbers = [-1 if code is None else known.setdefault(code, len(known)) for code in codes]
-            self._codes[kind].append(np.array(numbers, np.int32))
+            numbers = map(self._numbers[kind].__getitem__, codes)
+            self._codes[kind].append(np.fromiter(numbers, np.int32, len(rows)))
         self._note(facts, counts, rows)
 
     def sums(self, kind: str) -> Sums:
@@ -88,7 +100,7 @@ class Tally:
         if kind == "all":
             codes, names = np.zeros(len(counts["found"]), np.int64), [""]
         else:
-            codes, names = _joined(self._codes[kind]), list(self._numbers[kind])
+            codes, names = _joined(self._codes[kind]), self._numbers[kind].names
         there = codes >= 0
         return Sums(
             names,
@@ -153,7 +165,7 @@ class Tally:
             name: np.where(counts[event] > 0, us, UNKNOWN) for name, (event, us) in took.items()
         }
 
-    def _keys(self, facts: Facts, rows: IntArray) -> dict[str, list[str | None]]:
+    def _keys(self, facts: Facts, rows: IntArray) -> dict[str, Sequence[str | None]]:
         told = facts.histories
         columns: dict[str, Sequence[str | None]] = {
             "category": told.category,
@@ -162,12 +174,11 @@ class Tally:
             "segment": told.segment,
             "crew": facts.assignee,
         }
-        chosen = rows.tolist()
-        keys = {kind: [column[k] or None for k in chosen] for kind, column in columns.items()}
-        keys["contractor"] = [
-            None if crew is None else self._contractors.get(crew) or None for crew in keys["crew"]
-        ]
-        return keys
+        if len(rows) < len(facts):
+            chosen = rows.tolist()
+            columns = {kind: [column[k] for k in chosen] for kind, column in columns.items()}
+        contractor: dict[str | None, str | None] = {None: None, **self._contractors}
+        return {**columns, "contractor": [contractor.get(crew) for crew in columns["crew"]]}
 
     def _covered(self, facts: Facts, rows: IntArray) -> BoolArray:
         assert self._covers is not None

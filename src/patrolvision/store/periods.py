@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, get_args
 
 import numpy as np
@@ -13,23 +14,25 @@ from sqlalchemy import (
     Connection,
     Engine,
     Select,
+    bindparam,
     case,
     func,
     select,
     type_coerce,
 )
 
-from patrolvision.store import lives, sql
+from patrolvision.store import lives, sql, straight
 from patrolvision.store.columns import as_lists, first_of
 from patrolvision.store.dispatch_tables import approved_reports
 from patrolvision.store.engine import reading, writing
-from patrolvision.store.schema import incidents, observations, ticket_events, tickets
+from patrolvision.store.schema import incidents, micros_of, observations, ticket_events, tickets
 from patrolvision.types import GridCodes, TicketState
 from patrolvision.types.columns import UNKNOWN, Histories, Sightings
 
 OVER = ("closed", "rejected")
 OPEN = tuple(state for state in get_args(TicketState) if state not in OVER)
 SLICE = 20_000  # tickets that are read at once
+NOTHING: tuple[tuple[Any, ...], ...] = ((),) * 5
 _COLUMNS = {
     name: tickets.c[name]
     for name in ("category", "unit_grid", "responsible_grid", "segment", "assignee")
@@ -52,18 +55,23 @@ def histories_of_period(engine: Engine, start: datetime, end: datetime) -> Itera
 def _touched(engine: Engine, start: datetime, end: datetime) -> Iterator[list[ColumnElement[bool]]]:
     """Which tickets, part by part: those opened in the period; before it, open or over since."""
     for part in _slices(engine, None, start):
-        yield [*part, tickets.c.state.in_(OPEN)]
+        yield [*_opened(*part), tickets.c.state.in_(OPEN)]
     over_since = select(ticket_events.c.ticket_id).where(
         ticket_events.c.state.in_(OVER), ticket_events.c.at >= start
     )
     yield [tickets.c.id.in_(over_since), tickets.c.opened_at < start, tickets.c.state.in_(OVER)]
-    yield from _slices(engine, start, end)
+    for part in _slices(engine, start, end):
+        yield _opened(*part)
+
+
+def _opened(begin: datetime, end: datetime) -> list[ColumnElement[bool]]:
+    return [tickets.c.opened_at >= begin, tickets.c.opened_at < end]
 
 
 def _slices(
     engine: Engine, since: datetime | None, until: datetime
-) -> Iterator[list[ColumnElement[bool]]]:
-    """Tickets opened in [since, until), some SLICE of them at once; None: from the first on."""
+) -> Iterator[tuple[datetime, datetime]]:
+    """[since, until) in pieces in which some SLICE tickets were opened; None: from the first on."""
     opened = tickets.c.opened_at
     next_begin = select(opened).order_by(opened).limit(1)
     with reading(engine) as connection:
@@ -73,7 +81,7 @@ def _slices(
         later = next_begin.where(opened > begin, opened < until).offset(SLICE)
         with reading(engine) as connection:
             after = connection.execute(later).scalar()
-        yield [opened >= begin, opened < (until if after is None else after)]
+        yield begin, until if after is None else after
         begin = after
 
 
@@ -113,13 +121,13 @@ def sightings(
     """
     with reading(engine) as connection:
         rejected = set(connection.execute(_rejected_before(since, until)).scalars())
-    for part in _slices(engine, since, until):
+    for begin, end in _slices(engine, since, until):
+        asked = {"begin": micros_of(begin), "end": micros_of(end)}
         with reading(engine) as connection:
-            rows = connection.execute(_founded(engine.name, covers is not None).where(*part)).all()
+            rows = straight.fetched(connection, _founded(engine.name, covers is not None), asked)
         if covers is not None:
             rows = [row for row in rows if covers(GridCodes(*row[5:]))]
-        ids, *columns = list(zip(*rows, strict=True))[:5] or ((),) * 5
-        category, found_us, lat_deg, lon_deg = columns
+        ids, category, found_us, lat_deg, lon_deg, *_ = zip(*rows, strict=True) if rows else NOTHING
         found = Sightings(
             ids, category, np.array(found_us, np.int64), np.array(lat_deg), np.array(lon_deg)
         )
@@ -142,6 +150,7 @@ def _rejected_before(since: datetime, until: datetime) -> Select[Any]:
     )
 
 
+@lru_cache(maxsize=4)
 def _founded(dialect: str, with_codes: bool) -> Select[Any]:
     founding = first_of(incidents.c.observation_ids, dialect)
     held = tickets.join(incidents, incidents.c.id == tickets.c.incident_id)
@@ -153,6 +162,8 @@ def _founded(dialect: str, with_codes: bool) -> Select[Any]:
         select(tickets.c.id, tickets.c.category, _INSTANTS["opened_at"], *places)
         .add_columns(*(codes if with_codes else ()))
         .select_from(held.outerjoin(observations, observations.c.id == founding))
+        .where(_INSTANTS["opened_at"] >= bindparam("begin", type_=BigInteger))
+        .where(_INSTANTS["opened_at"] < bindparam("end", type_=BigInteger))
         .where(tickets.c.parent.is_(None))
         .order_by(tickets.c.opened_at, tickets.c.id)
     )
