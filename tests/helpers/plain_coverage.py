@@ -19,7 +19,8 @@ def plain_coverage(store: SqlStore, grids: GridIndex, layer: str, at: datetime) 
     """A row for each area of the layer, by code."""
     looks = [k for k in store.looks_since(at - YEAR) if at - YEAR <= k.start < at]
     met: dict[str, list[Look]] = {}
-    for position, code in grids.met_by(layer, [look.polygon for look in looks]):
+    of, codes = grids.met_by([look.polygon for look in looks])[layer]
+    for position, code in zip(of.tolist(), codes, strict=True):
         met.setdefault(code, []).append(looks[position])
     km = {
         span: km_observed((k for k in looks if k.end >= at - span), grids.codes_at)

@@ -38,8 +38,8 @@ class Map(Protocol):
         """The codes of places by layer."""
         ...
 
-    def met_by(self, layer: str, rings: Rings) -> list[tuple[int, str]]:
-        """Which rings meet which areas: position and code."""
+    def met_by(self, rings: Rings) -> dict[str, tuple[IntArray, list[str]]]:
+        """By layer which rings meet which areas: positions and codes."""
         ...
 
     def areas(self, layer: str) -> dict[str, dict[str, Any]]:
@@ -78,10 +78,10 @@ class Ground:
         """The codes of places by layer."""
         return self.map.codes_of(lat, lon)
 
-    def met_by(self, layer: str, rings: Rings) -> tuple[IntArray, IntArray]:
-        """Positions of the rings and areas that meet."""
-        met = self.map.met_by(layer, rings)
-        return np.array([k for k, _ in met], np.int64), self.positions(layer, [c for _, c in met])
+    def met_by(self, rings: Rings) -> dict[str, tuple[IntArray, IntArray]]:
+        """By layer the positions of rings and areas that meet."""
+        met = self.map.met_by(rings)
+        return {layer: (of, self.positions(layer, codes)) for layer, (of, codes) in met.items()}
 
     def positions(self, layer: str, codes: Sequence[str | None]) -> IntArray:
         """Where the codes stand; NOWHERE for None."""
@@ -109,8 +109,7 @@ def sheet_of(looks: LookColumns, day_us: int, ground: Ground) -> dict[str, bytes
     parts = {"looks": each, "way": _sums(each, ground)}
     today = np.flatnonzero(~is_before)
     rings = [looks.polygon[k] for k in today.tolist()]
-    for layer in LAYERS:
-        look, area = ground.met_by(layer, rings)
+    for layer, (look, area) in ground.met_by(rings).items():
         look = today[look]
         parts[layer] = {"look": look, "area": area}
         last = np.full(len(ground.codes(layer)), UNKNOWN)

@@ -177,7 +177,7 @@ class Tally:
         if len(rows) < len(facts):
             chosen = rows.tolist()
             columns = {kind: [column[k] for k in chosen] for kind, column in columns.items()}
-        contractor: dict[str | None, str | None] = {None: None, **self._contractors}
+        contractor: dict[str | None, str | None] = dict(self._contractors.items())
         return {**columns, "contractor": [contractor.get(crew) for crew in columns["crew"]]}
 
     def _covered(self, facts: Facts, rows: IntArray) -> BoolArray:

@@ -19,6 +19,7 @@ import shapely
 from patrolvision.errors import ConfigError
 from patrolvision.geo.datum import in_wgs84
 from patrolvision.types import FloatArray, GridCodes
+from patrolvision.types.columns import IntArray
 
 SHAPES = {
     "unit": ("Polygon", "MultiPolygon"),
@@ -79,9 +80,10 @@ class GridIndex:
         """The GeoJSON geometry of each code of a layer: unit, responsible or segment."""
         return self._layers[layer].geometries()
 
-    def met_by(self, layer: str, rings: Sequence[Ring]) -> list[tuple[int, str]]:
-        """Which rings of (lat_deg, lon_deg) meet which areas of a layer: position and code."""
-        return self._layers[layer].met_by(rings)
+    def met_by(self, rings: Sequence[Ring]) -> dict[str, tuple[IntArray, list[str]]]:
+        """By layer which rings of (lat_deg, lon_deg) meet which areas: positions and codes."""
+        seen = _hulls(rings)
+        return {name: layer.met_by(seen) for name, layer in self._layers.items()}
 
 
 class _Layer:
@@ -103,15 +105,16 @@ class _Layer:
         pairs = zip(self._codes, texts, strict=True)
         return {code: json.loads(text) for code, text in reversed(list(pairs))}
 
-    def met_by(self, rings: Sequence[Ring]) -> list[tuple[int, str]]:
-        """Position of the ring and code of the shape for all that meet, by position and code."""
-        if not rings or not self._codes:
-            return []
-        corners = np.concatenate([np.asarray(ring, np.float64)[:, ::-1] for ring in rings])
-        of = np.repeat(np.arange(len(rings)), [len(ring) for ring in rings])
-        seen = shapely.convex_hull(shapely.multipoints(corners, indices=of))
-        ring, shape = self._tree.query(seen, predicate="intersects")
-        return sorted({(int(k), self._codes[n]) for k, n in zip(ring, shape, strict=True)})
+    def met_by(self, seen: Any) -> tuple[IntArray, list[str]]:
+        """Position in what was seen and code of the shape, for all that meet, each pair once."""
+        of, shape = self._tree.query(seen, predicate="intersects")
+        names = sorted(set(self._codes))
+        place = {code: k for k, code in enumerate(names)}
+        code = np.array([place[name] for name in self._codes], np.int64)[shape]
+        pairs = np.unique(of * max(len(names), 1) + code)
+        return pairs // max(len(names), 1), [
+            names[k] for k in (pairs % max(len(names), 1)).tolist()
+        ]
 
     def all_covering(self, lat_deg: FloatArray, lon_deg: FloatArray) -> list[str | None]:
         """The same as covering, of many places."""
@@ -160,6 +163,14 @@ class _Layer:
         ]
         within = [pair for pair in ranked if pair[0] <= reach_m]
         return min(within)[1] if within else None
+
+
+def _hulls(rings: Sequence[Ring]) -> Any:
+    """The convex hulls of rings of (lat_deg, lon_deg)."""
+    flat = [corner for ring in rings for corner in ring]
+    corners = np.array(flat, np.float64).reshape(-1, 2)[:, ::-1]
+    of = np.repeat(np.arange(len(rings)), [len(ring) for ring in rings])
+    return shapely.convex_hull(shapely.multipoints(corners, indices=of))
 
 
 def _distance_m(shape: Any, here: FloatArray, scale: FloatArray) -> float:
