@@ -31,6 +31,7 @@ from patrolvision.report.looked import (
 )
 from patrolvision.report.sheet import LAYERS, Arrays, Ground, Map, packed, sheet_of, unpacked
 from patrolvision.store import look_sheets
+from patrolvision.store.areas import area_sha256, stored_area
 from patrolvision.store.look_sheets import DAY_US, Part
 from patrolvision.types.columns import UNKNOWN, instant_of, micros_of
 
@@ -99,9 +100,23 @@ def km_of_period(
     return km_of_days(found, start_us, end_us, ground)
 
 
+def make_sheets(store: SqlStore, now: datetime, *, most: int) -> int:
+    """Make the sheets that the year's newest days lack on the office's map; how many were made."""
+    engine = store.engine
+    first, last = look_sheets.day_of(now - YEAR), look_sheets.day_of(now)
+    grids = area_sha256(engine, "grids")
+    missing = [] if grids is None else look_sheets.days_without(engine, grids, first, last)[-most:]
+    ground = ground_of(store) if missing else None
+    if ground is None:
+        return 0
+    sheets = _Sheets(store, ground)
+    for day in reversed(missing):
+        sheets.make(day)
+    return len(missing)
+
+
 def ground_of(store: SqlStore, as_of: datetime | None = None) -> Ground | None:
     """The grids that the office put into the store, as they were at an instant; None: none."""
-    from patrolvision.store.areas import stored_area
     from patrolvision.tickets.grids import GridIndex
 
     area = stored_area(store.engine, "grids", as_of)
@@ -143,15 +158,16 @@ class _Sheets:
             some = days[start : start + AT_ONCE]
             held = look_sheets.parts(self._engine, self._ground.id, some, part)
             for day in some:
-                found = held[day] if day in held else self._made(day, part)
+                found = held[day] if day in held else self.make(day)[part]
                 yield day, found.ends_us, unpacked(found.content)
 
-    def _made(self, day: int, part: str) -> Part:
+    def make(self, day: int) -> dict[str, Part]:
+        """The parts of a day's sheet, made now and kept."""
         looks, version = look_sheets.looks_of_day(self._engine, day)
         made = sheet_of(looks, day * DAY_US, self._ground)
         ends_us = int(looks.end_us[looks.start_us >= day * DAY_US].max(initial=0))
         look_sheets.keep(self._engine, self._ground.id, day, version, ends_us, made)
-        return Part(ends_us, made[part])
+        return {name: Part(ends_us, content) for name, content in made.items()}
 
 
 def record(area: AreaLooked) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from helpers.command_line import in_process
 from helpers.office_days import FIRST_DAY, HOUR, LAT, LON, METRE, patrol, save
 from patrolvision.api.app import create_app
 from patrolvision.config import OfficeSettings
+from patrolvision.looked import make_sheets
 from patrolvision.store import SqlStore, open_store
 from patrolvision.store.areas import save_area
 
@@ -131,3 +132,14 @@ def test_looks_of_a_mission_more_than_ten_minutes_apart_are_two_passes(
     done = in_process(capsys, "coverage", "--db", url, "--at", at, "--format", "json")
     driven, _ = (json.loads(line) for line in done.out.splitlines())
     assert (driven["passes_7d"], driven["passes_30d"]) == (3, 3)
+
+
+def test_the_offices_round_makes_the_sheets_that_are_missing_the_newest_days_first(
+    url: str,
+) -> None:
+    store = open_store(url)
+    made = [make_sheets(store, AT, most=2) for _ in range(3)]
+    assert made == [2, 1, 0]
+    save(store, [], [], [], patrol("m3", FIRST_DAY + 19.5 * DAY, looks=2))
+    assert [make_sheets(store, AT, most=2) for _ in range(2)] == [1, 0]
+    store.close()

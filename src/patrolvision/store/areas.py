@@ -55,6 +55,13 @@ def area_version(engine: Engine, kind: AreaKind) -> int:
         return int(connection.execute(newest).scalar() or 0)
 
 
+def area_sha256(engine: Engine, kind: AreaKind) -> str | None:
+    """The hash of the content in force; None while nothing was put. Cheap: to be asked often."""
+    newest = select(areas.c.sha256).where(areas.c.kind == kind)
+    with reading(engine) as connection:
+        return connection.execute(newest.order_by(areas.c.version.desc()).limit(1)).scalar()
+
+
 def stored_area(engine: Engine, kind: AreaKind, as_of: datetime | None = None) -> StoredArea | None:
     """The version in force, now or just before an instant; None if there was none.
 

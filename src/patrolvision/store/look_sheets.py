@@ -61,6 +61,22 @@ def looked_days(engine: Engine, first: int, last: int) -> list[int]:
     return sorted(day for day in found if first <= day <= last)
 
 
+def days_without(engine: Engine, grids: str, first: int, last: int) -> list[int]:
+    """The days of [first, last] with looks whose sheet is not kept or does not hold, in order."""
+    table = look_sheets
+    known = select(table.c.day, func.min(table.c.version)).where(
+        table.c.grids == grids, table.c.day.between(first, last)
+    )
+    with reading(engine) as connection:
+        versions = _versions(connection, first, last)
+        held = {day: version for day, version in connection.execute(known.group_by(table.c.day))}
+    return [
+        day
+        for day in sorted(versions)
+        if first <= day <= last and held.get(day) != _version(versions, day)
+    ]
+
+
 def parts(engine: Engine, grids: str, days: Iterable[int], part: str) -> dict[int, Part]:
     """day -> the part, of those whose sheets are kept and hold."""
     wanted = sorted(days)
