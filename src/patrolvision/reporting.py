@@ -6,10 +6,12 @@ The API gives the same reports; both come from `report_of`.
 from __future__ import annotations
 
 import argparse
+import gc
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from functools import partial
@@ -65,7 +67,8 @@ def report_of(
     period = period_of(kind, day, catalogue.timezone, now)
     if covers is None and not live and (kept := _kept(store, catalogue, period)) is not None:
         return kept
-    return summary(period, _materials(store, catalogue, period, causes, covers))
+    with _without_collector():
+        return summary(period, _materials(store, catalogue, period, causes, covers))
 
 
 def keep(
@@ -90,7 +93,8 @@ def keep(
     period = period_of(kind, day, catalogue.timezone, now)
     if not period.is_over:
         raise CallError(f"date {day}: the {kind} is not over, its report cannot be kept yet")
-    found = summary(period, _materials(store, catalogue, period, causes))
+    with _without_collector():
+        found = summary(period, _materials(store, catalogue, period, causes))
     kept = _kept(store, catalogue, period)
     if kept is not None and not anew:
         return kept, {**found, "revision": kept["revision"]} == kept
@@ -102,6 +106,18 @@ def keep(
         now,
     )
     return {**found, "revision": revision}, True
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Let Python not look for cycles: a report makes values by the million, and never one."""
+    was_at_work = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_at_work:
+            gc.enable()
 
 
 def _kept(store: SqlStore, catalogue: Catalogue, period: Period) -> Record | None:
@@ -234,9 +250,10 @@ def main(args: argparse.Namespace) -> int:
         sys.stderr.write(f"patrolvision: {note}\n")
     formats = args.format or list(FORMATS)
     stem = f"report-{args.period}-{report['first']}"
-    written = [
-        _write(args.out, f"{stem}.{form}", FORMATS[form](report, args.lang)) for form in formats
-    ]
+    with _without_collector():
+        written = [
+            _write(args.out, f"{stem}.{form}", FORMATS[form](report, args.lang)) for form in formats
+        ]
     if args.json:
         whole = report["rows"][0]
         said = {"period": args.period, "first": report["first"], "last": report["last"]}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from patrolvision.report.facts import (
     state_before,
 )
 from patrolvision.report.period import Period
-from patrolvision.types import GridCodes
+from patrolvision.types import FloatArray, GridCodes
 from patrolvision.types.columns import MARKED, UNKNOWN, IntArray, micros_of
 
 COUNTS = (
@@ -38,6 +39,7 @@ HOUR_US = 3600 * 1_000_000
 QUARTER_US = 900 * 1_000_000  # the clocks of no zone change within a quarter of an hour
 WITH_CREW = tuple(code_of(state) for state in ("filed", "dispatched", "handling"))
 Covers = Callable[[GridCodes], bool]
+Columns = dict[str, tuple[IntArray, Any]]  # rows, and what is known of each
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Tally:
         self._codes: dict[str, list[IntArray]] = {kind: [] for kind in TICKET_KINDS}
         self._counts: dict[str, list[IntArray]] = {name: [] for name in COUNTS}
         self._took_us: dict[str, list[IntArray]] = {name: [] for name in TOOK}
+        self._tickets = 0
+        self._columns: tuple[Columns, Columns] | None = None
         self.false_alarms: Counter[tuple[str, str]] = Counter()  # by category and cause
         self.found: Counter[int] = Counter()  # by quarter of an hour since 1970
         self.solved: Counter[int] = Counter()
@@ -84,6 +88,7 @@ class Tally:
         rows = np.flatnonzero(np.any([count > 0 for count in counts.values()], axis=0))
         if self._covers is not None:
             rows = rows[self._covered(facts, rows)]
+        self._tickets, self._columns = self._tickets + len(rows), None
         counts = {name: count[rows] for name, count in counts.items()}
         for name, count in counts.items():
             self._counts[name].append(count.astype(np.int32))
@@ -96,20 +101,32 @@ class Tally:
 
     def sums(self, kind: str) -> Sums:
         """The counts and medians of every code of a kind; of `all` under the code ""."""
-        counts = {name: _joined(parts) for name, parts in self._counts.items()}
+        counted, took = self._together()
         if kind == "all":
-            codes, names = np.zeros(len(counts["found"]), np.int64), [""]
+            codes, names = np.zeros(self._tickets, np.int32), [""]
         else:
             codes, names = _joined(self._codes[kind]), self._numbers[kind].names
-        there = codes >= 0
         return Sums(
             names,
-            {
-                name: _summed(codes[there], count[there], len(names))
-                for name, count in counts.items()
-            },
-            {name: self._medians_h(name, codes, len(names)) for name in TOOK},
+            {name: _summed(codes[rows], n, len(names)) for name, (rows, n) in counted.items()},
+            {name: _medians(codes[rows], h, len(names)) for name, (rows, h) in took.items()},
         )
+
+    def _together(self) -> tuple[Columns, Columns]:
+        """By count the tickets that have it, and how often; by what took time those by how long."""
+        if self._columns is None:
+            counted, took = {}, {}
+            for name, parts in self._counts.items():
+                count = _joined(parts)
+                rows = np.flatnonzero(count)
+                counted[name] = rows, count[rows]
+            for name, parts in self._took_us.items():
+                us = _joined(parts)
+                rows = np.flatnonzero(us != UNKNOWN)
+                rows = rows[np.argsort(us[rows])]
+                took[name] = rows, us[rows] / HOUR_US
+            self._columns = counted, took
+        return self._columns
 
     def _happened(self, facts: Facts) -> dict[str, IntArray]:
         """What each ticket adds to each count of the period."""
@@ -198,23 +215,6 @@ class Tally:
             for quarter, n in zip(*np.unique(quarters, return_counts=True), strict=True):
                 seen[int(quarter)] += int(n)
 
-    def _medians_h(self, name: str, codes: IntArray, count: int) -> list[float | None]:
-        """Hours by code: of an even number the mean of the two in the middle."""
-        took = _joined(self._took_us[name])
-        known = np.flatnonzero((took != UNKNOWN) & (codes >= 0))
-        known = known[np.argsort(took[known])]
-        # By code, and among those of one code as they stand: by how long it took.
-        place = np.sort((codes[known].astype(np.int64) << 32) | np.arange(len(known)))
-        hours = took[known][place & 0xFFFFFFFF] / HOUR_US
-        size = np.bincount(codes[known], minlength=count)
-        begin = np.cumsum(size) - size
-        there = np.flatnonzero(size)
-        low, high = (begin[there] + half[there] for half in ((size - 1) // 2, size // 2))
-        medians: list[float | None] = [None] * count
-        for k, value in zip(there.tolist(), ((hours[low] + hours[high]) / 2).tolist(), strict=True):
-            medians[k] = value
-        return medians
-
 
 def is_open(state: IntArray) -> BoolArray:
     """Whether there is a ticket, and something left to do."""
@@ -226,4 +226,21 @@ def _joined(parts: Sequence[IntArray]) -> IntArray:
 
 
 def _summed(codes: IntArray, count: IntArray, length: int) -> IntArray:
-    return np.bincount(codes, weights=count, minlength=length).astype(np.int64)
+    there = codes >= 0
+    return np.bincount(codes[there], count[there], minlength=length).astype(np.int64)
+
+
+def _medians(codes: IntArray, hours: FloatArray, length: int) -> list[float | None]:
+    """By code, of hours in order: of an even number the mean of the two in the middle."""
+    there = codes >= 0
+    codes, hours = codes[there].astype(np.int64), hours[there]
+    # By code, and among those of one code as they stand: by how long it took.
+    hours = hours[np.sort((codes << 32) | np.arange(len(codes))) & 0xFFFFFFFF]
+    size = np.bincount(codes, minlength=length)
+    begin = np.cumsum(size) - size
+    held = np.flatnonzero(size)
+    low, high = (begin[held] + half[held] for half in ((size - 1) // 2, size // 2))
+    medians: list[float | None] = [None] * length
+    for k, value in zip(held.tolist(), ((hours[low] + hours[high]) / 2).tolist(), strict=True):
+        medians[k] = value
+    return medians

@@ -69,7 +69,7 @@ def days_without(engine: Engine, grids: str, first: int, last: int) -> list[int]
     )
     with reading(engine) as connection:
         versions = _versions(connection, first, last)
-        held = {day: version for day, version in connection.execute(known.group_by(table.c.day))}
+        held = {row[0]: row[1] for row in connection.execute(known.group_by(table.c.day))}
     return [
         day
         for day in sorted(versions)
