@@ -103,7 +103,7 @@ class Tally:
         """The counts and medians of every code of a kind; of `all` under the code ""."""
         counted, took = self._together()
         if kind == "all":
-            codes, names = np.zeros(self._tickets, np.int32), [""]
+            codes, names = np.zeros(self._tickets, np.int64), [""]
         else:
             codes, names = _joined(self._codes[kind]), self._numbers[kind].names
         return Sums(
