@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from incident_sights import finding, look
@@ -100,6 +101,41 @@ def test_two_cars_that_one_pass_saw_at_once_stay_two_even_three_metres_apart() -
         ("m10", "m20", "m30"),
         ("m11", "m21", "m31"),
     ]
+
+
+def _twins(seed: int, apart_m: float, passes: int = 8) -> list[Finding]:
+    """A row of five pieces; every pass shifted, and following a third of them twice at once."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for m in range(passes):
+        shift = rng.normal(0, 2, 2)
+        for k in range(5):
+            for track in range(1 + int(rng.random() < 1 / 3)):
+                east, north = shift + rng.normal(0, 0.5, 2) + (apart_m * k, 0.0)
+                after_s = HOUR * m + 10.0 * k + 0.5 * track
+                name = f"{k}-{m}-{track}"
+                found.append(finding(name, f"m{m}", east, north, after_s=after_s, own_sigma_m=0.5))
+    return found
+
+
+@pytest.mark.parametrize("apart_m", [6.0, 12.0])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_what_a_pass_followed_twice_at_once_is_one_thing_and_its_neighbours_are_others(
+    seed: int, apart_m: float
+) -> None:
+    found = fuse(_twins(seed, apart_m))
+    assert [len({o[0] for o in i.observation_ids}) for i in found] == [1] * 5
+
+
+def test_what_every_pass_saw_twice_a_step_apart_is_one_thing_even_if_its_shift_drifted() -> None:
+    """A car comes by twice in a drive; a drift of 1.3 m is more than its own noise explains."""
+    found = [
+        finding(f"{m}{k}", m, 1.3 * k, after_s=t + 200.0 * k, own_sigma_m=0.1)
+        for t, m in ((0, "m1"), (HOUR, "m2"), (2 * HOUR, "m3"))
+        for k in range(2)
+    ]
+    (incident,) = fuse(found)
+    assert len(incident.observation_ids) == 6
 
 
 def test_two_pieces_of_litter_twelve_metres_apart_stay_two_under_shifted_passes() -> None:

@@ -15,10 +15,14 @@ from patrolvision.incidents.association import (
     IntArray,
     chi2,
     inverse,
-    overlap_in_time,
 )
 from patrolvision.incidents.settings import AlignmentSettings
-from patrolvision.incidents.sightings import Sightings, matrix_sums, things_on_map
+from patrolvision.incidents.sightings import (
+    Sightings,
+    apart_at_once,
+    matrix_sums,
+    things_on_map,
+)
 from patrolvision.types import FloatArray
 
 FLOOR_M2 = 0.1  # things closer than their model errors are not told apart
@@ -31,7 +35,8 @@ def merged(
 
     One thing must explain how far apart the two lie, and every pass that saw both. Two must explain
     every pass that saw only one of them: missed, while both were there, and before or after the
-    life of one of them either missed or because it had not come yet, or was gone.
+    life of one of them either missed or because it had not come yet, or was gone. What lies within
+    same_place_m is one whatever was seen of it: a tracker sees one thing twice, no crew two there.
     """
     things = things_on_map(label, shift, s)
     of = np.searchsorted(things.label, label)
@@ -44,9 +49,10 @@ def merged(
     apart = chi2(things.xy[a] - things.xy[b], inverse(cov[a] + cov[b] + FLOOR_M2 * np.eye(2)))
     wait = np.maximum(things.start[a] - things.end[b], things.start[b] - things.end[a])
     lonely = -2 * log(1 - settings.sight_rate)
+    same_place = np.sum((things.xy[a] - things.xy[b]) ** 2, axis=1) < settings.same_place_m**2
     keep = (
         (things.group[a] == things.group[b])
-        & (apart < settings.merge_chi2 + lonely * (count[a] + count[b]))
+        & (same_place | (apart < settings.merge_chi2 + lonely * (count[a] + count[b])))
         & (wait <= max_gap_s[a])
     )
     label = label.copy()
@@ -55,7 +61,7 @@ def merged(
         one, other = int(a[k]), int(b[k])
         if used & {one, other}:
             continue  # its place has moved: its next merge waits for the next sweep
-        if _may_merge(
+        if same_place[k] or _may_merge(
             np.flatnonzero(of == one), np.flatnonzero(of == other), float(apart[k]), s, settings
         ):
             label[of == other] = things.label[one]
@@ -80,7 +86,7 @@ def _may_merge(
 ) -> bool:
     i, j = np.nonzero(s.mission[a][:, None] == s.mission[b][None, :])
     i, j = a[i], b[j]
-    together = overlap_in_time(s.start[i], s.end[i], s.start[j], s.end[j])
+    together = apart_at_once(i, j, s, settings.twin_m)
     apart += -2 * log(settings.false_alarm_rate) * len(np.unique(s.mission[i[together]]))
     shared = np.unique(s.mission[i])
     apart += -2 * log(settings.broken_track_rate) * len(shared)

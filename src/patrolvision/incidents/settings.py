@@ -21,6 +21,10 @@ class AlignmentSettings:
     gate_chi2: float = 18.4  # once the shift is known: 99.99 % of true pairs
     fragment_chi2: float = 13.8  # 99.9 %: two sightings of one pass, whose bias cancels
     merge_chi2: float = 9.2
+    twin_m: float = 2.0  # two sights of one pass at once, closer than that, may be of one thing
+    same_place_m: float = (
+        1.5  # things of a kind closer than that, once all shifts are known, are one
+    )
     sight_rate: float = 0.7  # a pass that sees one of two close things sees the other at least so
     turnover_rate: float = 0.02  # chance that a thing comes, or goes, between two passes
     broken_track_rate: float = 0.05  # of a pass's sightings, how many are a second part of one

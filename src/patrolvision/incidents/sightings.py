@@ -6,7 +6,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from patrolvision.incidents.association import BoolArray, IntArray, inverse, times
+from patrolvision.incidents.association import (
+    BoolArray,
+    IntArray,
+    inverse,
+    overlap_in_time,
+    times,
+)
 from patrolvision.types import FloatArray
 
 
@@ -69,6 +75,16 @@ def things_on_map(label: IntArray, shift: FloatArray, s: Sightings) -> Things:
     return Things(
         live, times(cov, pull), cov, frame, start[live], end[live], group[live], number[live]
     )
+
+
+def apart_at_once(one: int | IntArray, other: IntArray, s: Sightings, twin_m: float) -> BoolArray:
+    """Which of these pairs (N,) of sights of one pass are two things, because it saw them at once.
+
+    A tracker may follow one thing twice at once; such twins lie within twin_m, since their pass
+    shifts both alike.
+    """
+    far = np.sum((s.xy[one] - s.xy[other]) ** 2, axis=-1) > twin_m**2
+    return far & overlap_in_time(s.start[one], s.end[one], s.start[other], s.end[other])
 
 
 def sums(of: IntArray, count: int, values: FloatArray) -> FloatArray:
