@@ -229,6 +229,13 @@ def test_ogc_answers_400_where_the_standard_asks_for_it(
     assert client.get("/ogc/collections/nothing/items").status_code == 404
 
 
+def test_an_ogc_limit_above_the_largest_page_is_cut_and_no_error(client: TestClient) -> None:
+    """OGC API Features part 1, /req/core/fc-limit-definition."""
+    answer = client.get("/ogc/collections/tickets/items?limit=99999")
+    assert answer.status_code == 200
+    assert 0 < answer.json()["numberReturned"] <= 1000
+
+
 def test_ogc_intervals_hold_what_was_there_at_the_time(client: TestClient) -> None:
     until = (T0 + timedelta(minutes=10)).isoformat().replace("+00:00", "Z")
     page = client.get(f"/ogc/collections/tickets/items?limit=100&datetime=../{until}").json()

@@ -87,7 +87,7 @@ def asked(
             description="an instant or interval (RFC 3339), e.g. 2026-05-04T00:00:00Z/..",
         ),
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=10_000, description="at most 1000 are answered")] = 10,
+    limit: Annotated[int, Query(ge=1, description="at most 1000 are answered")] = 10,
     cursor: queries.Cursor = None,
 ) -> Asked:
     """A dependency: the parameters of a call for items."""
