@@ -166,6 +166,16 @@ def test_an_idempotency_key_says_that_it_is_the_same(office: Office) -> None:
     assert answers[0].json() == answers[1].json()
 
 
+def test_what_only_a_citizen_reported_is_not_said_to_have_been_seen_by_a_patrol(
+    office: Office,
+) -> None:
+    [answer] = office.post(
+        service_code="open_fire", north_m=500.0, description="Behind the school."
+    ).json()
+    [fire] = office.get(f"requests/{answer['service_request_id']}.json").json()
+    assert fire["description"] == "Open fire, reported by a citizen."
+
+
 def test_a_fire_has_its_number_at_once(office: Office) -> None:
     [answer] = office.post(service_code="open_fire", north_m=500.0).json()
     [request] = office.get(f"requests/{answer['service_request_id']}.json").json()

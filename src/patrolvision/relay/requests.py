@@ -38,6 +38,11 @@ def is_verified(ticket: Ticket) -> bool:
     return ticket.state != "reported" or any(e.action == "confirm" for e in ticket.history)
 
 
+def _unread(service: Service, is_reported: bool) -> str:
+    """What is published while nobody has looked at what was written, if anything was."""
+    return f"{service.name}, {'reported by a citizen' if is_reported else 'seen by a patrol'}."
+
+
 def service_request(
     ticket: Ticket,
     service: Service,
@@ -58,7 +63,7 @@ def service_request(
         "status_notes": status_notes(ticket),
         "service_name": service.name,
         "service_code": service.code,
-        "description": told.get("description") or f"{service.name}, seen by a patrol.",
+        "description": told.get("description") or _unread(service, bool(reports)),
         "agency_responsible": ticket.grid.responsible_grid,
         "service_notice": None,
         "requested_datetime": w3(born),
