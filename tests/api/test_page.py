@@ -12,9 +12,11 @@ from fastapi.testclient import TestClient
 
 from patrolvision import wiring
 from patrolvision.api.app import create_app
+from patrolvision.api.citizens import CITIZEN
 from patrolvision.api.routes.page import Asset, own_files, policy, worker_of
 from patrolvision.config import OfficeSettings
 from patrolvision.store.sql_store import SqlStore
+from patrolvision.tickets.office import AUTOMATIC
 
 
 @pytest.fixture
@@ -111,6 +113,13 @@ def test_both_languages_have_the_same_phrases() -> None:
     blanks = {k: set(re.findall(r"\{\w+\}", v)) for k, v in english.items()}
     assert blanks == {k: set(re.findall(r"\{\w+\}", v)) for k, v in chinese.items()}
     assert [english[k] for k in ("state.reported",)] and chinese["state.reported"] == "受理"
+
+
+@pytest.mark.parametrize("actor", [CITIZEN, AUTOMATIC])
+def test_who_acted_without_an_account_has_a_name_in_both_languages(actor: str) -> None:
+    for name in ("en", "zh"):
+        assert f"actor.{actor}" in json.loads(_text(f"i18n/{name}.json"))
+    assert "tOr(`actor.${event.actor}`" in _text("js/drawer.js")
 
 
 def test_every_phrase_that_is_asked_for_is_known() -> None:

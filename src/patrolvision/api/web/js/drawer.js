@@ -49,7 +49,7 @@ function historyList(events) {
   const hasMoved = (event, k) => event.action && event.state !== newestFirst[k + 1]?.state;
   return el("ol", { class: "history" }, newestFirst.map((event, k) => el("li", { class: `state-${event.state}` },
     el("div", { class: "row wrap" }, el("b", {}, event.action ? actionName(event.action) : stateName(event.state)), hasMoved(event, k) ? el("span", { class: "soft small" }, `→ ${stateName(event.state)}`) : null, el("span", { class: "grow" }), el("time", { class: "soft small num", datetime: event.at }, when(event.at))),
-    el("p", { class: "soft small" }, event.actor),
+    el("p", { class: "soft small" }, tOr(`actor.${event.actor}`, event.actor)),
     event.note ? el("p", { class: "history-note" }, event.note) : null,
     event.data?.holidays_unknown ? el("p", { class: "history-note" }, t("due.holidays", { years: event.data.holidays_unknown.join(", ") })) : null)));
 }
