@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +195,40 @@ def test_holidays_are_those_of_the_zones_own_country(
     zones = zone_map(tmp_path / "z.geojson", good(hours="Mo-Fr 07:00-09:00; PH off"))
     inside = held(zones, place(0.0, 0.0), datetime.fromisoformat(instant))
     assert ("z" in inside) == is_open, because
+
+
+OCTOBER = [date(2025, 10, 1) + timedelta(days=k) for k in range(8)]
+
+
+@pytest.mark.parametrize(
+    ("hours", "instant", "is_open", "because"),
+    [
+        ("Mo-Fr 07:00-09:00; PH off", "2025-10-02T08:00:00+08:00", False, "second of eight days"),
+        ("Mo-Fr 07:00-09:00; PH off", "2025-10-09T08:00:00+08:00", True, "the day after them"),
+        ("Mo-Fr 07:00-09:00; PH off", "2025-10-04T08:00:00+08:00", False, "a Saturday of them"),
+        ("Mo-Fr 07:00-09:00; PH off", "2026-10-01T08:00:00+08:00", False, "the library's own"),
+        ("Sa,Su,PH 10:00-20:00", "2025-10-02T11:00:00+08:00", True, "in a list of weekdays"),
+        ("Sa,Su,PH 10:00-20:00", "2025-10-09T11:00:00+08:00", False, "an ordinary Thursday"),
+        ('PH 10:00-20:00 "fair"', "2025-10-08T11:00:00+08:00", True, "with a comment"),
+        ('PH 10:00-20:00 "a; b"', "2025-10-01T11:00:00+08:00", True, "left alone"),
+        ("Mo-Su 10:00-20:00", "2025-10-02T11:00:00+08:00", True, "does not speak of holidays"),
+    ],
+)
+def test_holidays_that_are_told_count_beside_those_that_the_library_knows(
+    tmp_path: Path, hours: str, instant: str, is_open: bool, because: str
+) -> None:
+    path = write(tmp_path / "z.geojson", good(hours=hours))
+    zones = load_zones(path, "Asia/Shanghai", {"Asia/Shanghai": OCTOBER})
+    assert ("z" in held(zones, place(0.0, 0.0), datetime.fromisoformat(instant))) == is_open, (
+        because
+    )
+
+
+def test_holidays_of_another_clock_are_not_those_of_the_zone(tmp_path: Path) -> None:
+    path = write(tmp_path / "z.geojson", good(hours="Mo-Fr 07:00-09:00; PH off"))
+    zones = load_zones(path, "Asia/Shanghai", {"Europe/Berlin": OCTOBER})
+    at = datetime.fromisoformat("2025-10-02T08:00:00+08:00")
+    assert "z" in held(zones, place(0.0, 0.0), at)
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
@@ -18,14 +20,16 @@ from shapely.geometry import shape
 from patrolvision.errors import ConfigError
 from patrolvision.geo.datum import in_wgs84
 from patrolvision.rules.contradictions import contradictions
-from patrolvision.rules.hours import ALWAYS, is_valid
+from patrolvision.rules.hours import ALWAYS, is_valid, with_holidays
 from patrolvision.rules.spread import metres_per_degree
 from patrolvision.rules.zone_map import Phase, Zone, ZoneHit, ZoneMap, ZoneRule
 from patrolvision.types import VEHICLE_CLASSES
 
 __all__ = ["Zone", "ZoneHit", "ZoneMap", "load_zones", "read_zones", "zones_of"]
 
+Holidays = Mapping[str, Collection[date]]  # by timezone
 _RULES = get_args(ZoneRule)
+_NONE: Holidays = MappingProxyType({})
 _PHASES = get_args(Phase)
 _DEFAULT_GRACE_S = {"no_parking": 300.0}
 _ROAD_CLASSES = VEHICLE_CLASSES | {"bicycle"}
@@ -36,27 +40,36 @@ class _ZoneError(Exception):
     """Why one feature is refused."""
 
 
-def load_zones(path: Path, timezone: str = "UTC") -> ZoneMap:
+def load_zones(path: Path, timezone: str = "UTC", holidays: Holidays = _NONE) -> ZoneMap:
     """The zones of a GeoJSON file; timezone is for those that name none.
+
+    holidays: by timezone, the public holidays of its zones beside those that are known anyway.
 
     Raises ConfigError naming file, zone and field for the first zone that is wrong.
     """
-    zones, problems = read_zones(path, timezone)
+    zones, problems = read_zones(path, timezone, holidays)
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise ConfigError(problems[0] + more)
     return zones
 
 
-def read_zones(path: Path, timezone: str = "UTC") -> tuple[ZoneMap, list[str]]:
+def read_zones(
+    path: Path, timezone: str = "UTC", holidays: Holidays = _NONE
+) -> tuple[ZoneMap, list[str]]:
     """The good zones of a file, and one sentence for each that is refused.
 
     Raises ConfigError only if the file as a whole cannot be used.
     """
-    return zones_of(_read(path), str(path), timezone)
+    return zones_of(_read(path), str(path), timezone, holidays)
 
 
-def zones_of(content: bytes, path: str, timezone: str = "UTC") -> tuple[ZoneMap, list[str]]:
+def zones_of(
+    content: bytes,
+    path: str,
+    timezone: str = "UTC",
+    holidays: Holidays = _NONE,
+) -> tuple[ZoneMap, list[str]]:
     """The same of a file's content; path is what complaints call it."""
     features = _features(content, path)
     _check_timezone(timezone, f"{path}: the default timezone")
@@ -65,6 +78,8 @@ def zones_of(content: bytes, path: str, timezone: str = "UTC") -> tuple[ZoneMap,
     for index, feature in enumerate(features):
         try:
             zone = _zone(feature, timezone)
+            days = holidays.get(zone.timezone, ())
+            zone = replace(zone, hours=with_holidays(zone.hours, days))
             _refuse_duplicate(zone, zones)
         except _ZoneError as why:
             problems.append(f"{path}: {_name(feature, index)}: {why}")

@@ -233,6 +233,12 @@ def _all_there(last: Row, column: str, found: Mapping[str, object]) -> None:
             )
 
 
+def public_holidays() -> Mapping[str, frozenset[date]]:
+    """The holidays of the project's own table, mainland China's, by the timezone they hold in."""
+    days, _ = _holidays({})
+    return {"Asia/Shanghai": days}
+
+
 def _holidays(files: Mapping[str, Path]) -> tuple[frozenset[date], frozenset[date]]:
     days: dict[str, set[date]] = {"holiday": set(), "workday": set()}
     for row in read_table("holidays", ("date", "kind", "source"), files):

@@ -144,12 +144,15 @@ def stored_rulebook(store: SqlStore, timezone: str) -> Rulebook:
     from patrolvision.rules.rulebook import Rulebook
     from patrolvision.rules.zones import zones_of
     from patrolvision.store.areas import stored_area
+    from patrolvision.tickets.categories import public_holidays
 
     known = registered_hazards(None, timezone)
     area = stored_area(store.engine, "zones")
     if area is None:
         return Rulebook(registered=known)
-    zones, problems = zones_of(area.content.encode(), "the stored zones", timezone)
+    zones, problems = zones_of(
+        area.content.encode(), "the stored zones", timezone, public_holidays()
+    )
     for problem in problems:
         log.warning("%s", problem)
     return Rulebook(zones, registered=known)

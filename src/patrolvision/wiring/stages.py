@@ -169,13 +169,14 @@ def rulebook(
     """
     from patrolvision.rules.rulebook import Rulebook
     from patrolvision.rules.zones import load_zones, read_zones
+    from patrolvision.tickets.categories import public_holidays
 
     known = registered_hazards(settings, settings.timezone)
     if zones is None:
         return Rulebook(registered=known)
     if failed is None:
-        return Rulebook(load_zones(zones, settings.timezone), registered=known)
-    zone_map, problems = read_zones(zones, settings.timezone)
+        return Rulebook(load_zones(zones, settings.timezone, public_holidays()), registered=known)
+    zone_map, problems = read_zones(zones, settings.timezone, public_holidays())
     failed.update({f"{zones} [{k}]": problem for k, problem in enumerate(problems, 1)})
     return Rulebook(zone_map, registered=known)
 
