@@ -84,7 +84,8 @@ def apart_at_once(one: int | IntArray, other: IntArray, s: Sightings, twin_m: fl
     shifts both alike.
     """
     far = np.sum((s.xy[one] - s.xy[other]) ** 2, axis=-1) > twin_m**2
-    return far & overlap_in_time(s.start[one], s.end[one], s.start[other], s.end[other])
+    at_once = overlap_in_time(s.start[one], s.end[one], s.start[other], s.end[other])
+    return np.asarray(far & at_once)
 
 
 def sums(of: IntArray, count: int, values: FloatArray) -> FloatArray:
