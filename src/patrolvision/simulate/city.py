@@ -46,6 +46,7 @@ class CitySettings:
     stated_probability: float | None = None  # what the looks say; None: the truth
     half_hidden_share: float = 0.0  # of the things, seen half as often as the others
     broken_track_rate: float = 0.05
+    twin_rate: float = 0.0  # of the sights, how many are two tracks at once
     false_alarms_a_pass: float = 0.5
     removal_share: float = 0.3
     litter_return_share: float = 0.1
@@ -260,8 +261,10 @@ def _shifts(
 def _spans(
     at: float, settings: CitySettings, rng: np.random.Generator
 ) -> list[tuple[float, float]]:
-    """When the thing was seen: one span, or two where the track broke."""
+    """When the thing was seen: one span, or two where the track broke or was followed twice."""
     length = float(rng.uniform(1.5, 3.0))
+    if settings.twin_rate and rng.random() < settings.twin_rate:
+        return [(at, at + length), (at + 0.2 * length, at + length)]
     if rng.random() >= settings.broken_track_rate:
         return [(at, at + length)]
     cut = float(rng.uniform(0.3, 0.6)) * length

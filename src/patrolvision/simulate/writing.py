@@ -20,6 +20,7 @@ PRESETS: Mapping[str, Callable[[int], City]] = {
     "kerb_rough": lambda seed: build_kerb(
         KerbSettings(seed=seed, gnss_sigma_m=1.9, own_sigma_m=0.6)
     ),
+    "twins": lambda seed: build_city(CitySettings(seed=seed, twin_rate=0.08)),
 }
 
 
