@@ -103,6 +103,16 @@ def test_two_cars_that_one_pass_saw_at_once_stay_two_even_three_metres_apart() -
     ]
 
 
+def test_motorcycles_stand_side_by_side_and_are_counted_one_by_one() -> None:
+    row = [
+        finding(f"{m}{k}", m, 0.9 * k, after_s=t, category="illegal_parking",
+                class_name="motorcycle", lasts_s=3, own_sigma_m=0.1)
+        for t, m in ((0, "m1"), (HOUR, "m2"), (2 * HOUR, "m3"))
+        for k in range(3)
+    ]  # fmt: skip
+    assert sorted(len(i.observation_ids) for i in fuse(row)) == [3, 3, 3]
+
+
 def _twins(seed: int, apart_m: float, passes: int = 8) -> list[Finding]:
     """A row of five pieces; every pass shifted, and following a third of them twice at once."""
     rng = np.random.default_rng(seed)

@@ -96,7 +96,7 @@ def _is_one_thing(s: Sightings, settings: AlignmentSettings) -> bool:
     if len(i) > max(1.0, 4 * settings.broken_track_rate * len(s.xy)):
         return False
     apart = chi2(s.xy[i] - s.xy[j], inverse(s.own[i] + s.own[j]))
-    clash = apart_at_once(i, j, s, settings.twin_m)
+    clash = apart_at_once(i, j, s)
     return not (clash | (apart > settings.fragment_chi2)).any()
 
 
@@ -224,7 +224,7 @@ def _with_fragments(
         if label[sighting] >= 0:
             continue
         members = mine[label[mine] == thing]
-        if not _clash(sighting, members, s, settings.fragment_chi2, settings.twin_m).any():
+        if not _clash(sighting, members, s, settings.fragment_chi2).any():
             label[sighting] = thing
     return label
 
@@ -235,7 +235,7 @@ def _with_new(
     """What fits nothing becomes a thing of its own; parts of one broken track, one together."""
     loose = mine[label[mine] < 0]
     following = int(label.max()) + 1
-    fits = _fitting(loose, s, settings.fragment_chi2 / 2, settings.twin_m)
+    fits = _fitting(loose, s, settings.fragment_chi2 / 2)
     fresh: list[list[int]] = []  # the positions in loose of each new thing's sightings
     of: list[int] = []  # which of these each position went to
     for k in range(len(loose)):
@@ -250,14 +250,14 @@ def _with_new(
     return label
 
 
-def _fitting(loose: IntArray, s: Sightings, limit: float, twin_m: float) -> dict[int, set[int]]:
+def _fitting(loose: IntArray, s: Sightings, limit: float) -> dict[int, set[int]]:
     """For positions in loose, the earlier ones that may be another part of the same thing."""
     if len(loose) < 2:
         return {}
     widest_m2 = 2 * float(np.trace(s.own[loose], axis1=1, axis2=2).max())
     i, j = pairs_within(s.xy[loose], s.xy[loose], sqrt(limit * widest_m2) + 1e-6)
     i, j = i[j < i], j[j < i]
-    clash = _clash(loose[i], loose[j], s, limit, twin_m)
+    clash = _clash(loose[i], loose[j], s, limit)
     keep = (s.group[loose[i]] == s.group[loose[j]]) & ~clash
     fits: dict[int, set[int]] = {}
     for one, earlier in zip(i[keep].tolist(), j[keep].tolist(), strict=True):
@@ -265,15 +265,13 @@ def _fitting(loose: IntArray, s: Sightings, limit: float, twin_m: float) -> dict
     return fits
 
 
-def _clash(
-    sighting: int | IntArray, members: IntArray, s: Sightings, limit: float, twin_m: float
-) -> BoolArray:
+def _clash(sighting: int | IntArray, members: IntArray, s: Sightings, limit: float) -> BoolArray:
     """Which of these of its own pass (N,) show that the sighting is another thing than they.
 
     sighting is one for all, or one (N,) for each.
     """
     apart = chi2(s.xy[sighting] - s.xy[members], inverse(s.own[sighting] + s.own[members]))
-    return apart_at_once(sighting, members, s, twin_m) | (apart > limit)
+    return apart_at_once(sighting, members, s) | (apart > limit)
 
 
 def _rescaled(label: IntArray, shift: FloatArray, stated: Sightings) -> Sightings:

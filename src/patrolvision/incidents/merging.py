@@ -36,20 +36,22 @@ def merged(
     One thing must explain how far apart the two lie, and every pass that saw both. Two must explain
     every pass that saw only one of them: missed, while both were there, and before or after the
     life of one of them either missed or because it had not come yet, or was gone. What lies within
-    same_place_m is one whatever was seen of it: a tracker sees one thing twice, no crew two there.
+    most of a thing's room is one whatever was seen: a tracker sees one thing twice, no crew two.
     """
     things = things_on_map(label, shift, s)
     of = np.searchsorted(things.label, label)
     count = np.bincount(of)
     max_gap_s = np.zeros(len(count))
     max_gap_s[of] = s.max_gap_s
+    same_m = np.zeros(len(count))
+    same_m[of] = settings.same_place * s.room_m
     cov = _frame_covariances(of, count, s)
     a, b = pairs_within(things.xy, things.xy, settings.max_link_m)
     a, b = a[a < b], b[a < b]
     apart = chi2(things.xy[a] - things.xy[b], inverse(cov[a] + cov[b] + FLOOR_M2 * np.eye(2)))
     wait = np.maximum(things.start[a] - things.end[b], things.start[b] - things.end[a])
     lonely = -2 * log(1 - settings.sight_rate)
-    same_place = np.sum((things.xy[a] - things.xy[b]) ** 2, axis=1) < settings.same_place_m**2
+    same_place = np.sum((things.xy[a] - things.xy[b]) ** 2, axis=1) < same_m[a] ** 2
     keep = (
         (things.group[a] == things.group[b])
         & (same_place | (apart < settings.merge_chi2 + lonely * (count[a] + count[b])))
@@ -86,7 +88,7 @@ def _may_merge(
 ) -> bool:
     i, j = np.nonzero(s.mission[a][:, None] == s.mission[b][None, :])
     i, j = a[i], b[j]
-    together = apart_at_once(i, j, s, settings.twin_m)
+    together = apart_at_once(i, j, s)
     apart += -2 * log(settings.false_alarm_rate) * len(np.unique(s.mission[i[together]]))
     shared = np.unique(s.mission[i])
     apart += -2 * log(settings.broken_track_rate) * len(shared)

@@ -35,10 +35,16 @@ def sightings_of(part: Sequence[Finding], settings: FusionSettings) -> Sightings
     is_told = np.array([o.bias_cov_en_m2 is not None for o in seen])
     own = _positive(cov - _told(seen, bias[mission])) + (extent**2)[:, None, None] * np.eye(2)
     max_gap_s = np.array([s.max_gap_s for s in lives_as])
+    room_m = np.array(
+        [
+            0.0 if o.class_name in s.narrow_classes else s.room_m
+            for o, s in zip(seen, lives_as, strict=True)
+        ]
+    )
     streams = dict.fromkeys(o.stream_id for o in seen)
     number = {name: k for k, name in enumerate(streams)}
     stream = np.array([number[o.stream_id] for o in seen])
-    return Sightings(xy, own, bias, mission, stream, group, start, end, max_gap_s, is_told)
+    return Sightings(xy, own, bias, mission, stream, group, start, end, max_gap_s, room_m, is_told)
 
 
 def group_of(class_name: str, settings: CategorySettings) -> str:

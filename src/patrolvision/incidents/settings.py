@@ -21,10 +21,7 @@ class AlignmentSettings:
     gate_chi2: float = 18.4  # once the shift is known: 99.99 % of true pairs
     fragment_chi2: float = 13.8  # 99.9 %: two sightings of one pass, whose bias cancels
     merge_chi2: float = 9.2
-    twin_m: float = 2.0  # two sights of one pass at once, closer than that, may be of one thing
-    same_place_m: float = (
-        1.5  # things of a kind closer than that, once all shifts are known, are one
-    )
+    same_place: float = 0.75  # of a thing's room: closer, once all shifts are known, are one thing
     sight_rate: float = 0.7  # a pass that sees one of two close things sees the other at least so
     turnover_rate: float = 0.02  # chance that a thing comes, or goes, between two passes
     broken_track_rate: float = 0.05  # of a pass's sightings, how many are a second part of one
@@ -62,6 +59,8 @@ class CategorySettings:
     max_detection_probability: float = 0.95  # no look proves more than this
     min_detection_probability: float = 0.3  # a look that sees less proves nothing
     stated_visits: float = 20.0  # what a look states counts as so many visits to the thing itself
+    room_m: float = 2.0  # two do not stand closer: what one pass followed closer at once is one
+    narrow_classes: frozenset[str] = frozenset()  # these do: they need no room
     visit_gap_s: float = 600.0  # looks of one mission closer in time are one visit
     dwell_gap_s: float = 12 * 3600.0  # sights further apart prove no continuous stay
     enforce_probability: float = 0.95  # joint probability from which a review becomes a ticket
@@ -82,6 +81,7 @@ LITTER = CategorySettings(
 )
 VEHICLES = CategorySettings(
     class_groups=(frozenset({"car", "truck", "bus", "van"}),),
+    narrow_classes=frozenset({"motorcycle", "bicycle"}),
     extent_sigma_m=0.5,
     max_gap_s=3 * DAY_S,
     removal_prior=0.03,

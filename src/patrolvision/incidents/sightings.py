@@ -23,6 +23,7 @@ class Sightings:
     xy (N, 2) east, north; own (N, 2, 2) each sighting's own noise; bias (M, 2, 2) each mission's
     prior of its shift; mission, stream, group (N,) integers, and only sightings of one group may be
     one thing; start, end (N,) seconds; max_gap_s (N,): unseen for longer, it is another thing;
+    room_m (N,): another of its kind does not stand closer;
     is_told (N,): the split between own noise and bias came with the observation, it was not
     inferred here.
     """
@@ -36,6 +37,7 @@ class Sightings:
     start: FloatArray
     end: FloatArray
     max_gap_s: FloatArray
+    room_m: FloatArray
     is_told: BoolArray
     weight: FloatArray = field(init=False)  # (N, 2, 2) the inverse of own
     bias_weight: FloatArray = field(init=False)  # (N, 2, 2) the inverse of its mission's bias
@@ -77,13 +79,13 @@ def things_on_map(label: IntArray, shift: FloatArray, s: Sightings) -> Things:
     )
 
 
-def apart_at_once(one: int | IntArray, other: IntArray, s: Sightings, twin_m: float) -> BoolArray:
+def apart_at_once(one: int | IntArray, other: IntArray, s: Sightings) -> BoolArray:
     """Which of these pairs (N,) of sights of one pass are two things, because it saw them at once.
 
-    A tracker may follow one thing twice at once; such twins lie within twin_m, since their pass
-    shifts both alike.
+    A tracker may follow one thing twice at once; such twins lie within the room that a thing needs,
+    since their pass shifts both alike.
     """
-    far = np.sum((s.xy[one] - s.xy[other]) ** 2, axis=-1) > twin_m**2
+    far = np.sum((s.xy[one] - s.xy[other]) ** 2, axis=-1) > s.room_m[other] ** 2
     at_once = overlap_in_time(s.start[one], s.end[one], s.start[other], s.end[other])
     return np.asarray(far & at_once)
 
