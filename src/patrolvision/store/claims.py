@@ -16,6 +16,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from patrolvision.geo.districts import districts_within
+from patrolvision.store import driver
 
 REACH_M = 250.0
 ALL_PLACES = 0x7061_7472  # the lock over everything; it is no district's number
@@ -51,9 +52,9 @@ def _districts_of_each(parts: Sequence[Places]) -> list[set[int]]:
 def take(connection: Connection, districts: Sequence[int] | None) -> None:
     """Wait for the locks of these districts, or of everything, until the transaction ends."""
     if districts is None:
-        connection.exec_driver_sql(EVERYTHING, (ALL_PLACES,))
+        driver.executed(connection, EVERYTHING, (ALL_PLACES,))
     else:
-        connection.exec_driver_sql(WAITING, (ALL_PLACES, [ALL_PLACES, *districts]))
+        driver.executed(connection, WAITING, (ALL_PLACES, [ALL_PLACES, *districts]))
 
 
 def take_free(
@@ -76,7 +77,7 @@ def take_free(
         tried += 1
     take(connection, sorted(first))
     rest = sorted(wanted - first)
-    got = connection.exec_driver_sql(TRYING, (rest,)).scalars() if rest else ()
-    held = frozenset(first.union(got))
+    got = driver.fetched(connection, TRYING, (rest,)) if rest else []
+    held = frozenset(first.union(number for (number,) in got))
     is_held = [True, *(districts <= held for districts in others[:tried])]
     return [k for k, is_whole in enumerate(is_held) if is_whole], held

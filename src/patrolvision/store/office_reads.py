@@ -11,8 +11,6 @@ from typing import Any
 import orjson
 from sqlalchemy import (
     BigInteger,
-    Column,
-    ColumnElement,
     Connection,
     Select,
     Table,
@@ -22,7 +20,6 @@ from sqlalchemy import (
 )
 
 from patrolvision.store import rows, sql, straight
-from patrolvision.store.arrays import among
 from patrolvision.store.schema import (
     EPOCH,
     CanonicalJson,
@@ -96,29 +93,17 @@ _TICKET = _Columns(tickets, [column.name for column in tickets.c])
 _BRIEF = _Columns(incidents, BRIEF)
 
 
-def _asked(connection: Connection, ids: Sequence[str]) -> tuple[int, dict[str, Any]]:
-    """How many parameters hold the ids, 0 for an array, and the parameters."""
-    if connection.dialect.name == "postgresql":
-        return 0, {"ids": list(ids)}
-    some = sql.padded(ids)
-    return len(some), dict(some)
-
-
-def _one_of(column: Column[Any], count: int) -> ColumnElement[bool]:
-    return sql.one_of(column, count) if count else among(column, "ids", "postgresql")
-
-
 @lru_cache(maxsize=16)
 def _with_incident(count: int) -> Select[Any]:
     joined = tickets.outerjoin(incidents, incidents.c.id == tickets.c.incident_id)
-    chosen = _one_of(tickets.c.id, count)
+    chosen = sql.one_of(tickets.c.id, count)
     return select(*_TICKET.raw, *_BRIEF.raw).select_from(joined).where(chosen)
 
 
 @lru_cache(maxsize=16)
 def _history(count: int) -> Select[Any]:
     told = select(*(_raw(ticket_events.c[name]) for name in EVENT))
-    chosen = told.where(_one_of(ticket_events.c.ticket_id, count))
+    chosen = told.where(sql.one_of(ticket_events.c.ticket_id, count))
     return chosen.order_by(ticket_events.c.ticket_id, ticket_events.c.position)
 
 
@@ -128,7 +113,7 @@ def ticket_rows(connection: Connection, ids: Sequence[str]) -> list[TicketRows]:
     for start in range(0, len(ids), sql.CHUNK):
         chosen = ids[start : start + sql.CHUNK]
         histories = _told_histories(connection, chosen)
-        count, asked = _asked(connection, chosen)
+        count, asked = sql.all_keys(connection, chosen)
         for values in straight.fetched(connection, _with_incident(count), asked):
             whole = tuple(values)
             ticket = _TICKET.row(whole[: len(_TICKET.raw)])
@@ -143,7 +128,7 @@ def ticket_rows(connection: Connection, ids: Sequence[str]) -> list[TicketRows]:
 def _listed(count: int) -> Select[Any]:
     joined = tickets.outerjoin(incidents, incidents.c.id == tickets.c.incident_id)
     columns = [*(_raw(tickets.c[name]) for name in LISTED), *_BRIEF.raw]
-    return select(*columns).select_from(joined).where(_one_of(tickets.c.id, count))
+    return select(*columns).select_from(joined).where(sql.one_of(tickets.c.id, count))
 
 
 def listed_rows(
@@ -157,7 +142,7 @@ def listed_rows(
     for start in range(0, len(ids), sql.CHUNK):
         chosen = ids[start : start + sql.CHUNK]
         histories = _histories(connection, chosen)
-        count, asked = _asked(connection, chosen)
+        count, asked = sql.all_keys(connection, chosen)
         for values in straight.fetched(connection, _listed(count), asked):
             found[values[0]] = values, histories.get(values[0], [])
     return [found[one] for one in ids if one in found]
@@ -174,7 +159,7 @@ def _told_histories(connection: Connection, ids: Sequence[str]) -> dict[str, lis
 
 def _histories(connection: Connection, ids: Sequence[str]) -> dict[str, list[Record]]:
     found: dict[str, list[Record]] = {}
-    count, asked = _asked(connection, ids)
+    count, asked = sql.all_keys(connection, ids)
     told = straight.fetched(connection, _history(count), asked)
     for ticket_id, at, state, actor, note, action, data in told:
         event = {
@@ -235,8 +220,11 @@ def known_looks(connection: Connection, ids: Sequence[str]) -> set[str]:
 
 def _known(connection: Connection, table: Table, ids: Sequence[str]) -> set[str]:
     found: set[str] = set()
-    for start in range(0, len(ids), sql.CHUNK):
-        chosen = select(table.c.id).where(among(table.c.id, "ids", connection.dialect.name))
-        some = connection.execute(chosen, {"ids": list(ids[start : start + sql.CHUNK])})
-        found |= set(some.scalars())
+    for count, asked in sql.asked_keys(connection, ids):
+        found |= {one for (one,) in straight.fetched(connection, _stored(table, count), asked)}
     return found
+
+
+@lru_cache(maxsize=32)
+def _stored(table: Table, count: int) -> Select[Any]:
+    return select(table.c.id).where(sql.one_of(table.c.id, count))

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from patrolvision.geo.geodesy import ecef_from_geodetic, local_en
 from patrolvision.geo.pairs import pairs_within
 from patrolvision.store import near, rows, schema, straight
-from patrolvision.store.sql import asked_ranges, chunks, in_ranges, one_of, padded
+from patrolvision.store.sql import all_keys, asked_keys, asked_ranges, in_ranges, one_of
 from patrolvision.types import Finding, Incident
 
 FINDING = tuple(c.name for c in schema.findings.c if c.name != "observation_id")
@@ -51,9 +51,9 @@ def findings_around(
 
     Without those known by id; if missions are given, only what these saw.
     """
-    of = padded(missions) if missions else {}
+    count, of = all_keys(connection, missions) if missions else (None, {})
     is_wide = len(places) > FEW_PLACES  # most of what lies in the cells is known or too far off
-    statement = partial(_findings_in, missions=len(of), is_wide=is_wide)
+    statement = partial(_findings_in, missions=count, is_wide=is_wide)
     found = _rows_around(connection, statement, places, radius_m, of)
     chosen = [row for id, row in found.items() if id not in known]
     lat = 1 if is_wide else len(FINDING) + SEEN.index("lat_deg")
@@ -62,8 +62,8 @@ def findings_around(
         ids = [row[0] for row in close]
         close = [
             row
-            for some in chunks(ids)
-            for row in straight.fetched(connection, _findings_named(len(some)), some)
+            for count, some in asked_keys(connection, ids)
+            for row in straight.fetched(connection, _findings_named(count), some)
         ]
     return sorted(map(_finding, close), key=lambda f: (f.observation.first_seen, f.id))
 
@@ -71,16 +71,16 @@ def findings_around(
 def findings_about(connection: Connection, observation_ids: Sequence[str]) -> list[Finding]:
     """Findings about these observations, by id."""
     found: list[Any] = []
-    for some in chunks(observation_ids):
-        found += straight.fetched(connection, _findings_about(len(some)), some)
+    for count, some in asked_keys(connection, observation_ids):
+        found += straight.fetched(connection, _findings_about(count), some)
     return sorted(map(_finding, found), key=lambda finding: finding.id)
 
 
 def incidents_holding(connection: Connection, observation_ids: Sequence[str]) -> list[Incident]:
     """Incidents that hold any of these observations, by first_seen and id."""
     found: dict[str, Any] = {}
-    for some in chunks(observation_ids):
-        holding = straight.fetched(connection, _incidents_holding(len(some)), some)
+    for count, some in asked_keys(connection, observation_ids):
+        holding = straight.fetched(connection, _incidents_holding(count), some)
         found |= {row[0]: row for row in holding}
     return sorted(map(_incident, found.values()), key=lambda i: (i.first_seen, i.id))
 
@@ -90,8 +90,8 @@ def memberships(
 ) -> dict[tuple[str, str], frozenset[str]]:
     """(category, incident id) -> all observations of the incidents that hold any of these."""
     found: dict[tuple[str, str], set[str]] = {}
-    for some in chunks(observation_ids):
-        rows_of_some = straight.fetched(connection, _members_beside(len(some)), some)
+    for count, some in asked_keys(connection, observation_ids):
+        rows_of_some = straight.fetched(connection, _members_beside(count), some)
         for category, incident_id, observation_id in rows_of_some:
             found.setdefault((category, incident_id), set()).add(observation_id)
     return {key: frozenset(ids) for key, ids in found.items()}
@@ -168,13 +168,13 @@ def within_any(
 
 
 @lru_cache(maxsize=256)
-def _findings_in(ranges: int, missions: int, is_wide: bool) -> Select[Any]:
+def _findings_in(ranges: int, missions: int | None, is_wide: bool) -> Select[Any]:
     """Findings in so many ranges of cells; if is_wide, only their ids and places."""
     seen, found = schema.observations, schema.findings
     statement = _findings().where(in_ranges(seen.c.cell, ranges), _in_box(seen))
     if is_wide:
         statement = statement.with_only_columns(found.c.id, seen.c.lat_deg, seen.c.lon_deg)
-    if missions:
+    if missions is not None:
         statement = statement.where(one_of(seen.c.mission_id, missions))
     return statement
 

@@ -49,8 +49,8 @@ def upsert(connection: Connection, table: Table, found: Sequence[rows.Row]) -> s
 def _known_ids(connection: Connection, table: Table, ids: Sequence[str]) -> set[str]:
     """Those of the ids that are stored."""
     found: set[str] = set()
-    for some in chunks(ids):
-        found |= {id for (id,) in straight.fetched(connection, _ids_in(table, len(some)), some)}
+    for count, some in asked_keys(connection, ids):
+        found |= {id for (id,) in straight.fetched(connection, _ids_in(table, count), some)}
     return found
 
 
@@ -97,29 +97,34 @@ def select_in(
 ) -> list[rows.Stored]:
     """Rows of the table whose column holds one of the keys."""
     found: list[rows.Stored] = []
-    for some in chunks(keys):
-        statement = _in(table, column, len(some))
-        found += straight.fetched_of(connection, table, statement, some)
+    for count, some in asked_keys(connection, keys):
+        found += straight.fetched_of(connection, table, _in(table, column, count), some)
     return found
 
 
-def chunks(keys: Sequence[str]) -> Iterator[dict[str, str]]:
-    """The parameters of one_of for all of the keys, in as many statements as it takes."""
-    for start in range(0, len(keys), CHUNK):
-        yield padded(keys[start : start + CHUNK])
+def asked_keys(connection: Connection, keys: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """What one_of is to be built for, and its parameters, for each statement that it takes."""
+    size = CHUNK if connection.dialect.name == "sqlite" else max(len(keys), 1)
+    for start in range(0, len(keys), size):
+        yield all_keys(connection, keys[start : start + size])
 
 
-def padded(keys: Sequence[str]) -> dict[str, str]:
-    """The keys as parameters of one_of, in one statement.
+def all_keys(connection: Connection, keys: Sequence[str]) -> tuple[int, dict[str, Any]]:
+    """The same for a single statement.
 
-    Their number is a power of two, the last repeated, so that few statements serve all numbers.
+    Where they are no array, their number is a power of two, the last repeated, so that few
+    statements serve all numbers.
     """
+    if connection.dialect.name == "postgresql":
+        return 0, {"keys": list(keys)}
     count = 1 << (len(keys) - 1).bit_length()
-    return {f"key_{k}": keys[min(k, len(keys) - 1)] for k in range(count)}
+    return count, {f"key_{k}": keys[min(k, len(keys) - 1)] for k in range(count)}
 
 
 def one_of(column: ColumnElement[Any], count: int) -> ColumnElement[bool]:
-    """Whether the column holds one of so many keys."""
+    """Whether the column holds one of so many keys; 0: of an array of them."""
+    if count == 0:
+        return arrays.among(column, "keys", "postgresql")
     return column.in_([bindparam(f"key_{k}") for k in range(count)])
 
 

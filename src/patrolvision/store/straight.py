@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Select, Table
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
 
-from patrolvision.store import arrays
+from patrolvision.store import arrays, driver
 from patrolvision.store.rows import Row
 
 SQLITE = sqlite.dialect(paramstyle="named")
@@ -29,7 +29,7 @@ def fetched(
     """Rows as the driver yields them; the statement's columns must need no conversion."""
     if connection.dialect.name != "sqlite":
         text, fixed = _psycopg_text(statement)
-        return connection.exec_driver_sql(text, {**fixed, **parameters}).all()
+        return driver.fetched(connection, text, {**fixed, **parameters})
     text, fixed = _text(statement, ())
     found: list[Any] = _driver(connection).execute(text, {**fixed, **parameters}).fetchall()
     return found
@@ -39,8 +39,6 @@ def fetched_of(
     connection: Connection, table: Table, statement: Select[Any], parameters: Mapping[str, Any]
 ) -> list[Row]:
     """Rows of a statement that selects this table whole, with the types of its columns."""
-    if connection.dialect.name != "sqlite":
-        return [dict(row) for row in connection.execute(statement, dict(parameters)).mappings()]
     names, converted = _from_driver(table)
     found = [
         dict(zip(names, row, strict=True)) for row in fetched(connection, statement, parameters)
