@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 import threading
 from collections.abc import Iterator
@@ -165,3 +166,28 @@ def test_a_failed_making_is_told_and_not_kept(store: SqlStore, tmp_path: Path) -
         assert client.get("/").status_code == 500
         fails[0] = False
         assert client.get("/").text == "yes"
+
+
+def test_senders_of_one_key_share_a_look_and_none_from_before_it_was_revoked(
+    store: SqlStore,
+) -> None:
+    kept, looks = Kept(store.engine, 0), []
+    may_end = threading.Event()
+
+    def look() -> int:
+        looks.append(len(looks))
+        assert may_end.wait(timeout=10)
+        return looks[-1]
+
+    async def all_ask() -> tuple[list[int], int, int]:
+        early = [asyncio.ensure_future(kept.trusted("car", T0, look)) for _ in range(5)]
+        while not looks:
+            await asyncio.sleep(0.001)
+        kept.forget_people()
+        late = asyncio.ensure_future(kept.trusted("car", T0, look))
+        await asyncio.sleep(0)
+        may_end.set()
+        told = await asyncio.gather(*early)
+        return told, await late, await kept.trusted("car", T0, look)
+
+    assert asyncio.run(all_ask()) == ([0] * 5, 1, 1)

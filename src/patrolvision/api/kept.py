@@ -20,7 +20,7 @@ from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fastapi import Request
 from fastapi.responses import Response
@@ -33,6 +33,7 @@ KNOWN_FOR = timedelta(seconds=10)  # by key or session, without being noted as s
 TRUSTED_FOR = timedelta(seconds=1)  # a key that sends, however much is committed meanwhile
 MOST_KNOWN = 4096
 Made = TypeVar("Made")
+_Named = tuple[asyncio.AbstractEventLoop, Hashable]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class Kept:
         self._size = 0
         self._making: dict[Hashable, asyncio.Future[_Entry]] = {}
         self._asking: dict[asyncio.AbstractEventLoop, asyncio.Future[Hashable]] = {}
+        self._finding: dict[_Named, asyncio.Task[Any]] = {}
         self._people: OrderedDict[Hashable, tuple[Hashable, datetime, object]] = OrderedDict()
         self.again = self.made = 0
 
@@ -124,14 +126,30 @@ class Kept:
             entry = self._people.get(named)
         if entry is not None and timedelta(0) <= now - entry[1] < TRUSTED_FOR:
             return entry[2]  # type: ignore[return-value]
-        fresh = await self.make(find)
-        self._remember(named, (None, now, fresh))
-        return fresh
+        name = (asyncio.get_running_loop(), named)
+        finding = self._finding.get(name)
+        if finding is None:
+            finding = asyncio.ensure_future(self._found_out(name, now, find))
+            self._finding[name] = finding
+        return await asyncio.shield(finding)
+
+    async def _found_out(self, name: _Named, now: datetime, find: Callable[[], Made]) -> Made:
+        """The same, for all who ask about one sender meanwhile: many cars share a key."""
+        own = asyncio.current_task()
+        try:
+            fresh = await self.make(find)
+            if self._finding.get(name) is own:  # else everybody was forgotten meanwhile
+                self._remember(name[1], (None, now, fresh))
+            return fresh
+        finally:
+            if self._finding.get(name) is own:
+                del self._finding[name]
 
     def forget_people(self) -> None:
         """Find out anew who everybody is."""
         with self._lock:
             self._people.clear()
+            self._finding.clear()
 
     def _remember(self, named: Hashable, entry: tuple[Hashable, datetime, object]) -> None:
         with self._lock:
