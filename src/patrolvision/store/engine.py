@@ -32,6 +32,9 @@ CACHE_KIB = 65_536  # SQLite's own 2 MiB do not hold the inner pages of a millio
 MAPPED_BYTES = 2**31 - 2**16  # as much of the file as SQLite reads without copying: its own limit
 CHECKPOINT_PAGES = 32_000  # 128 MiB: the commit that pays for a checkpoint is one in some 500
 WRITING = "patrolvision_writing"
+# Who writes asks by keys and cells, in a score of statements that are the same each time: planning
+# them anew costs PostgreSQL more than answering them.
+PLANNED_ONCE = "SET LOCAL plan_cache_mode = auto"
 
 SHARED_OBSERVATION = "refused: an observation may be in one incident of a category only"
 SECOND_TICKET = "refused: an incident has one ticket only"
@@ -140,6 +143,8 @@ def writing(engine: Engine) -> Iterator[Connection]:
     with _turn(engine.url), translated(engine.url), engine.connect() as plain:
         connection = plain.execution_options(**{WRITING: True})
         with connection.begin():
+            if engine.name == "postgresql":
+                connection.exec_driver_sql(PLANNED_ONCE)
             yield connection
 
 
