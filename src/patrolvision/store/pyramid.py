@@ -20,6 +20,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
+    literal_column,
     select,
     text,
 )
@@ -117,17 +118,24 @@ def _level_rows(groups: Any, columns: Any, kinds: Sequence[tuple[str, ...]]) -> 
 
 def totals(connection: Connection) -> dict[tuple[str, str, str], int]:
     """(category, state, priority) -> how many tickets there are."""
-    table, counts = ticket_tiles, {}
-    everywhere = table.c.key == quads.key_of(0, 0)
-    for row in connection.execute(select(table).where(everywhere)).mappings():
-        counts[tuple(row[name] for name in KINDS)] = int(row["count"])
-    delta = ticket_deltas
-    kinds = [delta.c[name] for name in KINDS]
-    summed = select(*kinds, func.sum(delta.c.change).label("count")).group_by(*kinds)
-    for row in connection.execute(summed).mappings():
-        kind = tuple(row[name] for name in KINDS)
-        counts[kind] = counts.get(kind, 0) + int(row["count"])
+    counts: dict[tuple[str, str, str], int] = {}
+    for statement in _totals():
+        for category, state, priority, count in straight.fetched(connection, statement, {}):
+            kind = (category, state, priority)
+            counts[kind] = counts.get(kind, 0) + int(count)
     return {kind: count for kind, count in counts.items() if count}
+
+
+@lru_cache(maxsize=1)
+def _totals() -> tuple[Any, Any]:
+    """Of what is folded, and of what is not."""
+    tile, delta = ticket_tiles.c, ticket_deltas.c
+    folded = select(*(tile[name] for name in KINDS), tile["count"])
+    kinds = [delta[name] for name in KINDS]
+    return (
+        folded.where(tile.key == literal_column(str(quads.key_of(0, 0)))),
+        select(*kinds, func.sum(delta.change)).group_by(*kinds),
+    )
 
 
 def clusters(
