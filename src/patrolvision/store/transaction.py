@@ -66,17 +66,6 @@ class SqlTransaction:
         whole, self._held = claims.take_free(self._connection, parts)
         return whole
 
-    def claim_free(self, parts: Sequence[claims.Places]) -> list[int]:
-        """Hold the first part's neighbourhoods and, of the others', those that are free.
-
-        Instead of claim, for what can be done in parts: only the first is waited for. The numbers
-        of the parts (places of each) that are held now.
-        """
-        if self._connection.dialect.name != "postgresql":
-            return list(range(len(parts)))
-        whole, self._held = claims.take_free(self._connection, parts)
-        return whole
-
     def claim_all(self) -> None:
         """Hold every place, for what may change far from where it begins; instead of claim."""
         if self._connection.dialect.name == "postgresql":
