@@ -7,7 +7,9 @@ The calibration pictures are drawn from the training part, as many of each sourc
 convolutions of the head and the arithmetic of the boxes stay as they are: there a coarse step moves
 boxes. --keep head leaves the whole head. --keep careful leaves also what moved scores and boxes
 most when it alone was in eight bits: the first layers, both attentions, and the necks of the finest
-and of the coarsest level; of the rest the ranges are means of minima and maxima.
+and of the coarsest level; of the rest the ranges are means of minima and maxima. --keep measured
+leaves what sensitivity.py found to move scores and boxes most: layers 0, 1, 2 and 4, and what works
+on the coarsest level, where floats cost little; narrow_ranges.py then sets its ranges anew.
 """
 
 import argparse
@@ -33,6 +35,7 @@ KEPT = {
     "head": (DECODE, r".*model\.23\..*", ATTENTION),
     "careful": (DECODE, r".*model\.(0|1|2|3|4|10|13|16|22|23)\..*", r".*model\.1[12458]/.*",
                 r".*model\.21/.*"),
+    "measured": (DECODE, r".*model\.(0|1|2|4|9|10|22)[./].*", r".*model\.23\.cv[23]\.2\..*"),
 }  # fmt: skip
 
 
@@ -80,7 +83,7 @@ def main(argv: list[str] | None = None) -> int:
         advanced_parameters=AdvancedQuantizationParameters(
             activations_range_estimator_params=RangeEstimatorParametersSet.MEAN_MINMAX
         )
-        if args.keep == "careful"
+        if args.keep in ("careful", "measured")
         else None,
     )
     args.out.mkdir(parents=True, exist_ok=True)
