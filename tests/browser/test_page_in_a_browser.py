@@ -173,6 +173,28 @@ def test_the_queue_is_worked_off_by_the_keyboard_and_a_slip_is_taken_back(
     assert staff.problems == []
 
 
+def test_the_map_may_be_left_before_it_knows_where_its_tickets_lie(
+    office: DeskOffice, open_page: OpenPage
+) -> None:
+    page = open_page("#/dashboard")
+    expect(page.get_by_role("link", name="Map")).to_be_visible()
+    held: list[Any] = []
+    page.route("**/api/v1/tickets?*limit=200*", lambda route: held.append(route))
+    page.evaluate("location.hash = '#/map'")
+    for _ in range(200):
+        if held:
+            break
+        page.wait_for_timeout(50)
+    assert held, "the map asks for its newest tickets"
+    page.evaluate("location.hash = '#/dashboard'")
+    expect(page.locator(".ticket-row")).to_have_count(0)
+    with page.expect_response("**/api/v1/tickets?*limit=200*"):
+        for route in held:
+            route.continue_()
+    page.wait_for_timeout(200)  # for what the answer would set off
+    assert office.problems == []
+
+
 def test_language_and_colours_change_and_are_remembered(
     office: DeskOffice, open_page: OpenPage
 ) -> None:

@@ -133,6 +133,7 @@ export function open(main, address) {
     map = made;
     mapNode.dataset.map = map.kind;
     await firstPlace();
+    if (gone) return;
     listBox = bbox();
     map.showArea(filter().polygon);
     refresh();
