@@ -111,11 +111,13 @@ class PictureKeeper:
         if self._folder is None or finding.kind == "watch":
             return finding
         sights = [s for s in _distinct(finding.observation.sights) if s.frame_index in self._frames]
-        hidden = [self._hidden_share(sight, finding.observation.class_name) for sight in sights]
-        order = sorted(range(len(sights)), key=lambda k: (max(hidden[k], CLEAR_SHARE), k))
-        pictures = [
-            p for n, k in enumerate(order) for p in self._pictures(finding, sights[k], n == 0)
-        ]
+        kind = finding.observation.class_name
+        hidden = {sight.frame_index: self._hidden_share(sight, kind) for sight in sights}
+        sights.sort(key=lambda sight: max(hidden[sight.frame_index], CLEAR_SHARE))
+        pictures: list[dict[str, Any]] = []
+        for sight in sights:
+            share = None if pictures else hidden[sight.frame_index]
+            pictures += self._pictures(finding, sight, share)
         return replace(finding, evidence={**finding.evidence, "pictures": pictures})
 
     def _hidden_share(self, sight: Sight, class_name: str) -> float:
@@ -124,15 +126,16 @@ class PictureKeeper:
         Of a vehicle what goes beyond the band of its own plates, which is hidden in every picture.
         """
         x0, y0, x1, y1 = (max(0, round(edge)) for edge in sight.xyxy)
-        shown, kept = (
-            self._frames[sight.frame_index].frame.image,
-            self._private_frame(sight.frame_index),
-        )
-        differs = (shown[y0:y1, x0:x1] != kept[y0:y1, x0:x1]).any(axis=2)
+        image = self._frames[sight.frame_index].frame.image
+        kept = self._private_frame(sight.frame_index)
+        differs = (image[y0:y1, x0:x1] != kept[y0:y1, x0:x1]).any(axis=2)
         usual = PLATE_BAND if class_name in VEHICLE_CLASSES else 0.0
         return max(float(differs.mean()) - usual, 0.0) if differs.size else 0.0
 
-    def _pictures(self, finding: Finding, sight: Sight, is_clearest: bool) -> list[dict[str, Any]]:
+    def _pictures(
+        self, finding: Finding, sight: Sight, hidden: float | None
+    ) -> list[dict[str, Any]]:
+        """A sight as a whole, and close if hidden is given: the share of the thing not shown."""
         image = self._private_frame(sight.frame_index)
         observation = finding.observation
         at = sight.captured_at.astimezone(self._timezone)
@@ -143,18 +146,16 @@ class PictureKeeper:
         )
         label = f"{finding.category.replace('_', ' ')} {sight.confidence:.2f}"
         views = {"wide": wide(image, sight.xyxy, label, lines, class_name=observation.class_name)}
-        if is_clearest:
+        about: dict[str, dict[str, Any]] = {"wide": {}}
+        if hidden is not None:
             views["close"] = close(image, sight.xyxy)
-        height, width = image.shape[:2]
-        about_close = {
-            "xyxy": [round(edge, 2) for edge in close_box((width, height), sight.xyxy)],
-            "hidden": round(self._hidden_share(sight, observation.class_name), 2),
-        }
-        return [
-            {
-                **self._stored(view, picture, sight, finding),
-                **(about_close if view == "close" else {}),
+            height, width = image.shape[:2]
+            about["close"] = {
+                "xyxy": [round(edge, 2) for edge in close_box((width, height), sight.xyxy)],
+                "hidden": round(hidden, 2),
             }
+        return [
+            {**self._stored(view, picture, sight, finding), **about[view]}
             for view, picture in sorted(views.items())
         ]
 
