@@ -19,7 +19,7 @@ from patrolvision.rules.hours import state_at
 from patrolvision.sources.video import next_due
 from patrolvision.types import Frame, Look
 
-EVERYWHERE = (0.0, 0.0)  # the place of a picture without one; only holidays and the sun ask for it
+NO_PLACE = (0.0, 0.0)  # of a picture without a pose; only holidays and the sun ask for a place
 
 
 def shared_out(
@@ -52,7 +52,7 @@ class Pacing:
         self._weights: dict[str, float] = {}
 
     def profile(
-        self, entry: StreamEntry, at: datetime, place: tuple[float, float] = EVERYWHERE
+        self, entry: StreamEntry, at: datetime, place: tuple[float, float] = NO_PLACE
     ) -> Profile | None:
         """The first profile of the stream's scene that is in force; None: the settings hold."""
         zone = self._file.settings.timezone
@@ -119,7 +119,7 @@ class Gate:
 
     def refused(self, frame: Frame) -> str | None:
         """Why the picture is not analysed: profile or budget; None if it is."""
-        place = EVERYWHERE if frame.pose is None else (frame.pose.lat_deg, frame.pose.lon_deg)
+        place = NO_PLACE if frame.pose is None else (frame.pose.lat_deg, frame.pose.lon_deg)
         profile = self._pacing.profile(self._entry, frame.captured_at, place)
         asked = None if profile is None else profile.analysis_fps
         wanted = self._default_fps if asked is None else asked

@@ -133,9 +133,8 @@ def passes_at(looked: Looked, keep: BoolArray, areas: int) -> IntArray:
 def _running_most(values: IntArray, group: IntArray) -> IntArray:
     """The greatest so far within each group; groups are numbered in order."""
     distinct, rank = np.unique(values, return_inverse=True)
-    step = max(len(distinct), 1)
-    return distinct[np.maximum.accumulate(group * step + rank) - group * step] if len(
-        values) else values  # fmt: skip
+    step = len(distinct)
+    return np.asarray(distinct[np.maximum.accumulate(group * step + rank) - group * step])
 
 
 def km_of_days(
