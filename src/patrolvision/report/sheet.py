@@ -129,10 +129,9 @@ def middles(polygons: Rings) -> tuple[FloatArray, FloatArray]:
     following = np.roll(flat, -1, axis=0)
     following[begin + counts - 1] = 0.0  # back at the first corner
     cross = flat[:, 0] * following[:, 1] - following[:, 0] * flat[:, 1]
-    twice = np.add.reduceat(cross, begin) if len(begin) else np.zeros(0)
-    moment = np.add.reduceat((flat + following) * cross[:, None], begin, axis=0) if len(
-        begin) else np.zeros((0, 2))  # fmt: skip
-    mean = (np.add.reduceat(corners, begin, axis=0) if len(begin) else moment) / counts[:, None]
+    twice = np.add.reduceat(cross, begin)
+    moment = np.add.reduceat((flat + following) * cross[:, None], begin, axis=0)
+    mean = np.add.reduceat(corners, begin, axis=0) / counts[:, None]
     has_area = abs(twice) >= NO_AREA_DEG2
     divisor = np.where(has_area, 3.0 * twice, 1.0)[:, None]
     place = np.where(has_area[:, None], first + moment / divisor, mean)

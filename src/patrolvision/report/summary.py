@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from patrolvision.report.figures import CrewInfo, Figures, Key, false_alarms, figures
-from patrolvision.report.indented import NESTED, indented
 from patrolvision.report.period import Period
 from patrolvision.report.places import Place, hot_spots, ledger, places
 from patrolvision.report.series import series
@@ -26,6 +25,7 @@ Record = dict[str, Any]
 FORMAT = "patrolvision-report-1"
 LONGEST_LEDGER = 500
 PLACE_DIGITS = 5  # of a degree: a metre
+NESTED = frozenset({dict, list})
 FORMULA = tuple("=+-@\t\r")
 
 
@@ -106,7 +106,7 @@ def _place_record(place: Place, seen: Sightings, where: GridCodes) -> Record:
 
 def as_json(report: Record) -> str:
     """The report as JSON text, one member a line at most two deep."""
-    return indented(report) + "\n"
+    return json.dumps(report, ensure_ascii=False, indent=1) + "\n"
 
 
 def as_csv(report: Record) -> str:
