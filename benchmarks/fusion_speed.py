@@ -29,6 +29,7 @@ from patrolvision.rules.rulebook import Rulebook
 from patrolvision.simulate.city import CitySettings, build_city
 from patrolvision.store import SqlStore, near, open_store, rows, schema
 from patrolvision.types import GeoPoint, Incident, Look, Observation
+from patrolvision.types.instants import micros_of
 
 LAT_DEG, LON_DEG = 31.2, 121.4
 SPACING_M = 30.0
@@ -199,7 +200,7 @@ class Bare:
 def _plain(value: Any) -> Any:
     if isinstance(value, (list, dict)):
         return schema.canonical_json(value)
-    return schema.micros_of(value) if isinstance(value, datetime) else value
+    return micros_of(value) if isinstance(value, datetime) else value
 
 
 def measured(path: Path, alone: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from patrolvision.store import open_store, pyramid
 from patrolvision.store.lives import kept_line
 from patrolvision.store.near import cell_of
 from patrolvision.store.quads import quad_of
-from patrolvision.store.schema import instant_of, micros_of
+from patrolvision.types.instants import instant_of, micros_of
 
 LAT, LON, SPREAD = 22.84, 113.23, 0.12  # one sigma: a city of some 50 km
 BEGIN = datetime(2025, 11, 1, tzinfo=UTC)

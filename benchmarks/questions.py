@@ -14,8 +14,8 @@ from office_rows import BEGIN, LAT, LON, SPAN_S
 
 from patrolvision.api.queries import next_cursor
 from patrolvision.store.quads import tile_at
-from patrolvision.store.schema import micros_of
 from patrolvision.store.ticket_pages import Place
+from patrolvision.types.instants import micros_of
 
 KM = 1 / 111.2  # in degrees of latitude
 STREETS = 4784

@@ -30,7 +30,7 @@ from office_rows import BEGIN, TABLES, Rows, fill, made
 
 from patrolvision.cli import main as patrolvision
 from patrolvision.store.lives import kept_line
-from patrolvision.store.schema import EPOCH, instant_of
+from patrolvision.types.instants import EPOCH, instant_of
 
 SEEN = {
     "observations": (

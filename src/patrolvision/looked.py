@@ -33,7 +33,8 @@ from patrolvision.report.sheet import LAYERS, Arrays, Ground, Map, packed, sheet
 from patrolvision.store import look_sheets
 from patrolvision.store.areas import area_sha256, stored_area
 from patrolvision.store.look_sheets import DAY_US, Part
-from patrolvision.types.columns import UNKNOWN, instant_of, micros_of
+from patrolvision.types.columns import UNKNOWN
+from patrolvision.types.instants import instant_of, micros_of
 
 if TYPE_CHECKING:
     from patrolvision.store.sql_store import SqlStore

@@ -32,7 +32,8 @@ from patrolvision.report.tally import Covers, Tally
 from patrolvision.report.words import Language
 from patrolvision.tickets.scoring import score
 from patrolvision.types import GridCodes
-from patrolvision.types.columns import joined, micros_of
+from patrolvision.types.columns import joined
+from patrolvision.types.instants import micros_of
 
 if TYPE_CHECKING:
     from patrolvision.store.sql_store import SqlStore

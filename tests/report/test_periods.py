@@ -37,7 +37,8 @@ from patrolvision.store import SqlStore, lives, open_store
 from patrolvision.store.areas import save_area
 from patrolvision.store.crews import save_crew
 from patrolvision.tickets.categories import MEASURES, SCORED, load_catalogue
-from patrolvision.types.columns import UNKNOWN, Sightings, micros_of
+from patrolvision.types.columns import UNKNOWN, Sightings
+from patrolvision.types.instants import micros_of
 
 CATALOGUE = load_catalogue(timezone="Asia/Shanghai")
 LONG_AFTER = datetime(2026, 9, 1, tzinfo=UTC)

@@ -13,9 +13,10 @@ import pytest
 from helpers.many_tickets import CATEGORIES, PRIORITIES, STATES, T0, numbered, write
 from patrolvision.store import SqlStore, open_store, ticket_pages
 from patrolvision.store.engine import reading, writing
-from patrolvision.store.schema import micros_of, tickets
+from patrolvision.store.schema import tickets
 from patrolvision.store.ticket_filters import NAMES, OPEN, TicketFilter
 from patrolvision.store.ticket_pages import Page, Sort, page
+from patrolvision.types.instants import micros_of
 
 COUNT = 600
 RANK = {"urgent": 0, "high": 1, "normal": 2}

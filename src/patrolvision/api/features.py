@@ -24,6 +24,7 @@ from patrolvision.store.quads import Bounds
 from patrolvision.store.ticket_filters import TicketFilter
 from patrolvision.store.ticket_pages import page
 from patrolvision.types import GridCodes
+from patrolvision.types.instants import EPOCH, MICROSECOND
 
 MOST = 1000
 UNSHOWN = {"kind": ("watch",), "status": ("dismissed",)}
@@ -161,7 +162,7 @@ class Features:
 
 def _after(until: datetime | None) -> datetime | None:
     """The end of an interval is part of it; our filters end before theirs."""
-    return None if until is None else schema.EPOCH + (until - schema.EPOCH) + schema.MICROSECOND
+    return None if until is None else EPOCH + (until - EPOCH) + MICROSECOND
 
 
 def _ticket(one: Any) -> dict[str, Any]:

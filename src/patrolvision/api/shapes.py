@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from patrolvision.store.rows import Stored
-from patrolvision.store.schema import EPOCH
+from patrolvision.types.instants import EPOCH
 
 Json = dict[str, Any]
 

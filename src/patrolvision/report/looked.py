@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from patrolvision.report.sheet import LAYERS, NOWHERE, Arrays, Ground, hop_m
 from patrolvision.types import FloatArray
-from patrolvision.types.columns import MICROSECOND, IntArray
+from patrolvision.types.columns import IntArray
+from patrolvision.types.instants import MICROSECOND
 
 WEEK, MONTH, YEAR = timedelta(days=7), timedelta(days=30), timedelta(days=365)
 PASS_GAP = timedelta(minutes=10)  # looks of one mission further apart are two passes

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from patrolvision.geo.geodesy import ecef_from_geodetic
 from patrolvision.report.period import Period
 from patrolvision.types import FloatArray
-from patrolvision.types.columns import MICROSECOND, IntArray, Sightings, micros_of
+from patrolvision.types.columns import IntArray, Sightings
+from patrolvision.types.instants import MICROSECOND, micros_of
 
 HOT_TIMES = 3
 HOT_SPAN = timedelta(days=30)

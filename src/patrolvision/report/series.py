@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from patrolvision.report.period import Period
 from patrolvision.report.tally import QUARTER_US, Tally
-from patrolvision.types.columns import instant_of
+from patrolvision.types.instants import instant_of
 
 HOURS = 24
 

@@ -19,7 +19,8 @@ from patrolvision.report.series import series
 from patrolvision.report.tally import Tally
 from patrolvision.report.xlsx import Cell, workbook
 from patrolvision.types import GridCodes
-from patrolvision.types.columns import Sightings, instant_of
+from patrolvision.types.columns import Sightings
+from patrolvision.types.instants import instant_of
 
 Record = dict[str, Any]
 FORMAT = "patrolvision-report-1"

@@ -26,7 +26,8 @@ from patrolvision.report.facts import (
 )
 from patrolvision.report.period import Period
 from patrolvision.types import FloatArray, GridCodes
-from patrolvision.types.columns import MARKED, UNKNOWN, IntArray, micros_of
+from patrolvision.types.columns import MARKED, UNKNOWN, IntArray
+from patrolvision.types.instants import micros_of
 
 COUNTS = (
     "found", "filed", "dispatched", "solved", "solved_with_deadline", "solved_in_time",

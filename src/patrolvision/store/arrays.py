@@ -28,7 +28,8 @@ from sqlalchemy import (
 )
 
 from patrolvision.store import driver, rows
-from patrolvision.store.schema import CanonicalJson, Instant, canonical_json, micros_of
+from patrolvision.store.schema import CanonicalJson, Instant, canonical_json
+from patrolvision.types.instants import micros_of
 
 Names = tuple[str, ...]
 MOST_CELLS = 20_000  # of one statement; around a thousand places there are fewer

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, select, text
 from patrolvision.store import rows, schema, sql
 from patrolvision.store.office_tables import evidence_log
 from patrolvision.types import PictureNote
+from patrolvision.types.instants import micros_of
 
 LOG_LOCK = 0x6576_6964  # taken last in a transaction, so that nobody waits in a circle
 FIRST_SEAL = "0" * 64
@@ -52,7 +53,7 @@ def append(connection: Connection, notes: Sequence[PictureNote]) -> int:
 def sealed(before: str, position: int, line: rows.Stored) -> str:
     """The seal of a line that follows one with the seal `before`."""
     fields = {name: line[name] for name in ("sha256", "what", "subject", "actor")}
-    content = {**fields, "position": position, "at": schema.micros_of(line["at"])}
+    content = {**fields, "position": position, "at": micros_of(line["at"])}
     return hashlib.sha256(f"{before}\n{schema.canonical_json(content)}".encode()).hexdigest()
 
 

@@ -10,14 +10,9 @@ from sqlalchemy import BigInteger, Connection, Integer, cast, func, select, type
 
 from patrolvision.store import pyramid
 from patrolvision.store.office_tables import verdicts
-from patrolvision.store.schema import (
-    EPOCH,
-    MICROSECOND,
-    micros_of,
-    ticket_events,
-    tickets,
-)
+from patrolvision.store.schema import ticket_events, tickets
 from patrolvision.store.ticket_filters import OPEN, TicketFilter, sifting
+from patrolvision.types.instants import EPOCH, MICROSECOND, micros_of
 
 QUARTER_US = 900 * 1_000_000  # every zone's midnight lies on a quarter of an hour
 HOT = 3  # times in the same place

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import orjson
 
-from patrolvision.store.schema import micros_of
 from patrolvision.types.columns import MARKED, STATES, Histories, IntArray, Said
+from patrolvision.types.instants import micros_of
 
 # An event is two letters: its state and act, and which of SAID it says. None breaks a line.
 FIRST_LETTER = ord("0")

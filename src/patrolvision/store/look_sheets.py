@@ -28,8 +28,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from patrolvision.store.engine import reading, writing
 from patrolvision.store.looked_tables import look_changes, look_sheets
-from patrolvision.store.schema import instant_of, looks, micros_of
+from patrolvision.store.schema import looks
 from patrolvision.types.columns import LookColumns
+from patrolvision.types.instants import instant_of, micros_of
 
 DAY_US = 86_400 * 1_000_000
 

@@ -21,7 +21,6 @@ from sqlalchemy import (
 
 from patrolvision.store import rows, sql, straight
 from patrolvision.store.schema import (
-    EPOCH,
     CanonicalJson,
     Instant,
     findings,
@@ -33,6 +32,7 @@ from patrolvision.store.schema import (
 )
 from patrolvision.store.ticket_pages import full_rows
 from patrolvision.types import Incident, Ticket
+from patrolvision.types.instants import EPOCH
 
 # The columns that a ticket tells of its incident; evidence may be long and stays where it is.
 BRIEF = (

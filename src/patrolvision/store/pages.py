@@ -26,8 +26,8 @@ from sqlalchemy import (
 
 from patrolvision.store import near, rows, schema
 from patrolvision.store.quads import Bounds
-from patrolvision.store.schema import micros_of
 from patrolvision.store.ticket_filters import hidden
+from patrolvision.types.instants import micros_of
 
 SIFTED = 500  # rows at a time, of which a filter in Python chooses
 NARROW = 10_000  # so many rows are sorted rather than read in order

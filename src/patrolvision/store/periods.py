@@ -25,9 +25,10 @@ from patrolvision.store import lives, sql, straight
 from patrolvision.store.columns import as_lists, first_of
 from patrolvision.store.dispatch_tables import approved_reports
 from patrolvision.store.engine import reading, writing
-from patrolvision.store.schema import incidents, micros_of, observations, ticket_events, tickets
+from patrolvision.store.schema import incidents, observations, ticket_events, tickets
 from patrolvision.types import GridCodes, TicketState
 from patrolvision.types.columns import UNKNOWN, Histories, Sightings
+from patrolvision.types.instants import micros_of
 
 OVER = ("closed", "rejected")
 OPEN = tuple(state for state in get_args(TicketState) if state not in OVER)

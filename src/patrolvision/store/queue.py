@@ -19,8 +19,9 @@ from sqlalchemy import (
 
 from patrolvision.store import rows, sql
 from patrolvision.store.office_tables import verdicts
-from patrolvision.store.schema import incidents, micros_of, ticket_events, tickets
+from patrolvision.store.schema import incidents, ticket_events, tickets
 from patrolvision.types import Incident, Verdict
+from patrolvision.types.instants import micros_of
 
 FIRST = ("urgent", "high")
 

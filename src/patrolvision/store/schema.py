@@ -27,10 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-from patrolvision.types.columns import EPOCH as EPOCH
-from patrolvision.types.columns import MICROSECOND as MICROSECOND
-from patrolvision.types.columns import instant_of as instant_of
-from patrolvision.types.columns import micros_of as micros_of
+from patrolvision.types.instants import instant_of, micros_of
 
 
 class Instant(TypeDecorator[datetime]):

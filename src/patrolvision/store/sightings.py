@@ -30,6 +30,7 @@ from patrolvision.geo.pairs import pairs_within
 from patrolvision.store import near, rows, schema, straight
 from patrolvision.store.sql import all_keys, asked_keys, asked_ranges, in_ranges, one_of
 from patrolvision.types import Finding, Incident
+from patrolvision.types.instants import instant_of
 
 FINDING = tuple(c.name for c in schema.findings.c if c.name != "observation_id")
 INCIDENT = tuple(c.name for c in schema.incidents.c)
@@ -236,7 +237,7 @@ def _finding(row: Any) -> Finding:
     own["evidence"] = orjson.loads(own["evidence"])
     seen["sights"] = () if seen["sights"] == "[]" else orjson.loads(seen["sights"])
     for name in ("first_seen", "last_seen"):
-        seen[name] = schema.instant_of(seen[name])
+        seen[name] = instant_of(seen[name])
     return rows.finding(own, rows.observation(seen))
 
 
@@ -245,7 +246,7 @@ def _incident(row: Any) -> Incident:
     for name in ("observation_ids", "mission_ids", "evidence"):
         own[name] = orjson.loads(own[name])
     for name in ("first_seen", "last_seen"):
-        own[name] = schema.instant_of(own[name])
+        own[name] = instant_of(own[name])
     removed_at = own["removed_at"]
-    own["removed_at"] = None if removed_at is None else schema.instant_of(removed_at)
+    own["removed_at"] = None if removed_at is None else instant_of(removed_at)
     return rows.incident(own)

@@ -25,6 +25,7 @@ from patrolvision.types import (
     OutboxMessage,
     Ticket,
 )
+from patrolvision.types.instants import micros_of
 
 BY_FIRST_SEEN = ("first_seen", "id")
 CONTENT = (
@@ -183,4 +184,4 @@ def _in_order(table: Table) -> Select[Any]:
 
 
 def _plain(row: rows.Stored) -> rows.Row:
-    return {k: schema.micros_of(v) if isinstance(v, datetime) else v for k, v in row.items()}
+    return {k: micros_of(v) if isinstance(v, datetime) else v for k, v in row.items()}

@@ -25,7 +25,8 @@ from sqlalchemy import (
 )
 
 from patrolvision.store.quads import Bounds
-from patrolvision.store.schema import micros_of, tickets
+from patrolvision.store.schema import tickets
+from patrolvision.types.instants import micros_of
 
 STATES = (
     "reported", "filed", "dispatched", "handling", "feedback", "verified", "closed", "rejected",

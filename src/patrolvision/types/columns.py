@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 import numpy as np
@@ -18,20 +17,8 @@ from patrolvision.types.names import FloatArray, TicketState
 
 IntArray = NDArray[np.int64]
 UNKNOWN = int(np.iinfo(np.int64).min)  # an instant that there is not: before all others
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 STATES: tuple[TicketState, ...] = get_args(TicketState)
 MARKED = ("", "merge", "urge", "escalate")  # the acts that are counted; "" is every other
-
-
-def micros_of(at: datetime) -> int:
-    """Microseconds since 1970 of an aware datetime, exact."""
-    return (at - EPOCH) // MICROSECOND
-
-
-def instant_of(micros: int) -> datetime:
-    """The datetime in UTC so many microseconds after 1970."""
-    return EPOCH + timedelta(microseconds=micros)
 
 
 @dataclass(frozen=True, slots=True)
