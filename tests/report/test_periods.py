@@ -37,7 +37,7 @@ from patrolvision.store import SqlStore, lives, open_store
 from patrolvision.store.areas import save_area
 from patrolvision.store.crews import save_crew
 from patrolvision.tickets.categories import MEASURES, SCORED, load_catalogue
-from patrolvision.types.columns import UNKNOWN, Sightings
+from patrolvision.types.columns import UNKNOWN, FoundTickets
 from patrolvision.types.instants import micros_of
 
 CATALOGUE = load_catalogue(timezone="Asia/Shanghai")
@@ -179,14 +179,14 @@ Seen = tuple[str, float, float, str]  # ticket, day, metres north, category
 REACH = {"litter": 25.0, "open_fire": 50.0}
 
 
-def sightings(*seen: Seen) -> Sightings:
+def sightings(*seen: Seen) -> FoundTickets:
     names, days, north_m, categories = zip(*seen, strict=True)
     found = [micros_of(FIRST_DAY + timedelta(days=day)) for day in days]
     lat_deg = 22.84 + np.array(north_m) / 110_750
-    return Sightings(names, categories, np.array(found), lat_deg, np.full(len(names), 113.23))
+    return FoundTickets(names, categories, np.array(found), lat_deg, np.full(len(names), 113.23))
 
 
-def groups(seen: Sightings) -> list[list[str]]:
+def groups(seen: FoundTickets) -> list[list[str]]:
     found = places(seen, REACH)
     return [[seen.ids[k] for k in place.members] for place in ledger(found, seen)]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from patrolvision.geo.geodesy import ecef_from_geodetic
 from patrolvision.report.period import Period
 from patrolvision.types import FloatArray
-from patrolvision.types.columns import IntArray, Sightings
+from patrolvision.types.columns import IntArray, FoundTickets
 from patrolvision.types.instants import MICROSECOND, micros_of
 
 HOT_TIMES = 3
@@ -47,7 +47,7 @@ class Place:
         )
 
 
-def places(sightings: Sightings, reach_m: Mapping[str, float]) -> list[Place]:
+def places(sightings: FoundTickets, reach_m: Mapping[str, float]) -> list[Place]:
     """The places that came back at all, in order of the first.
 
     Each sighting joins the nearest place of its category within reach (by category). In order of
@@ -68,12 +68,12 @@ def places(sightings: Sightings, reach_m: Mapping[str, float]) -> list[Place]:
     ]
 
 
-def hot_spots(found: Iterable[Place], sightings: Sightings, period: Period) -> list[Place]:
+def hot_spots(found: Iterable[Place], sightings: FoundTickets, period: Period) -> list[Place]:
     """The places that were hot in the period, the most frequent first."""
     return ledger((place for place in found if place.is_hot_in(period)), sightings)
 
 
-def ledger(found: Iterable[Place], sightings: Sightings) -> list[Place]:
+def ledger(found: Iterable[Place], sightings: FoundTickets) -> list[Place]:
     """The places, the most frequent first."""
     return sorted(
         found,
@@ -81,7 +81,7 @@ def ledger(found: Iterable[Place], sightings: Sightings) -> list[Place]:
     )
 
 
-def _places(sightings: Sightings, members: IntArray, reach_m: float) -> list[list[int]]:
+def _places(sightings: FoundTickets, members: IntArray, reach_m: float) -> list[list[int]]:
     """Groups of one category: positions of those near each other; those alone are left out."""
     lat, lon = sightings.lat_deg[members], sightings.lon_deg[members]
     xyz_m = ecef_from_geodetic(lat, lon)

@@ -19,7 +19,7 @@ from patrolvision.report.series import series
 from patrolvision.report.tally import Tally
 from patrolvision.report.xlsx import Cell, workbook
 from patrolvision.types import GridCodes
-from patrolvision.types.columns import Sightings
+from patrolvision.types.columns import FoundTickets
 from patrolvision.types.instants import instant_of
 
 Record = dict[str, Any]
@@ -39,7 +39,7 @@ class Materials:
     """
 
     tally: Tally
-    sightings: Sightings
+    sightings: FoundTickets
     codes_of: Callable[[Sequence[str]], Mapping[str, GridCodes]]
     km: Mapping[Key, float]
     crews: Mapping[str, CrewInfo]
@@ -89,7 +89,7 @@ def _place_records(found: Sequence[Place], made_of: Materials) -> list[Record]:
     return [_place_record(place, seen, codes[seen.ids[place.members[0]]]) for place in found]
 
 
-def _place_record(place: Place, seen: Sightings, where: GridCodes) -> Record:
+def _place_record(place: Place, seen: FoundTickets, where: GridCodes) -> Record:
     first, last = place.members[0], place.members[-1]
     return {
         "category": seen.category[first],

@@ -201,8 +201,10 @@ class Tally:
     def _covered(self, facts: Facts, rows: IntArray) -> BoolArray:
         assert self._covers is not None
         told = facts.histories
-        codes = (GridCodes(told.unit_grid[k], told.responsible_grid[k], told.segment[k])
-                 for k in rows.tolist())  # fmt: skip
+        codes = (
+            GridCodes(told.unit_grid[k], told.responsible_grid[k], told.segment[k])
+            for k in rows.tolist()
+        )
         return np.array([self._covers(where) for where in codes], np.bool_)
 
     def _note(self, facts: Facts, counts: Mapping[str, IntArray], rows: IntArray) -> None:

@@ -27,7 +27,7 @@ from patrolvision.store.dispatch_tables import approved_reports
 from patrolvision.store.engine import reading, writing
 from patrolvision.store.schema import incidents, observations, ticket_events, tickets
 from patrolvision.types import GridCodes, TicketState
-from patrolvision.types.columns import UNKNOWN, Histories, Sightings
+from patrolvision.types.columns import UNKNOWN, Histories, FoundTickets
 from patrolvision.types.instants import micros_of
 
 OVER = ("closed", "rejected")
@@ -113,7 +113,7 @@ def sightings(
     since: datetime,
     until: datetime,
     covers: Callable[[GridCodes], bool] | None = None,
-) -> Iterator[Sightings]:
+) -> Iterator[FoundTickets]:
     """Tickets opened in [since, until) that were not rejected just before until, by opening and id.
 
     Parts of others are left out; covers: also those in other grids. The place is that of the
@@ -129,7 +129,7 @@ def sightings(
         if covers is not None:
             rows = [row for row in rows if covers(GridCodes(*row[5:]))]
         ids, category, found_us, lat_deg, lon_deg, *_ = zip(*rows, strict=True) if rows else NOTHING
-        found = Sightings(
+        found = FoundTickets(
             ids, category, np.array(found_us, np.int64), np.array(lat_deg), np.array(lon_deg)
         )
         yield found if rejected.isdisjoint(ids) else found.without(rejected)

@@ -44,7 +44,7 @@ def sights_of(
 
 
 def looks_between(engine: Engine, start: datetime, end: datetime) -> Iterator[Look]:
-    """Looks that begin from start to end, by start and id."""
+    """Looks that begin from start to end, by start and id: an index reads no others for it."""
     chosen = select(looks).where(looks.c.start_at >= start, looks.c.start_at <= end)
     with reading(engine) as connection:
         found = connection.execute(chosen.order_by(looks.c.start_at, looks.c.id)).mappings()

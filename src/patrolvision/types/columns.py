@@ -56,7 +56,7 @@ class Histories:
 
 
 @dataclass(frozen=True, slots=True)
-class Sightings:
+class FoundTickets:
     """Tickets by when they were found and id, with the places of their founding observations."""
 
     ids: Sequence[str]
@@ -68,10 +68,10 @@ class Sightings:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def without(self, ids: Collection[str]) -> Sightings:
+    def without(self, ids: Collection[str]) -> FoundTickets:
         """The others."""
         keep = [k for k, one in enumerate(self.ids) if one not in ids]
-        return Sightings(
+        return FoundTickets(
             [self.ids[k] for k in keep],
             [self.category[k] for k in keep],
             self.found_us[keep],
@@ -93,7 +93,7 @@ class LookColumns:
         return len(self.mission_id)
 
 
-def joined(parts: Iterable[Sightings]) -> Sightings:
+def joined(parts: Iterable[FoundTickets]) -> FoundTickets:
     """All of them as one, in their order."""
     ids: list[str] = []
     category: list[str] = []
@@ -105,4 +105,4 @@ def joined(parts: Iterable[Sightings]) -> Sightings:
         lat_deg.append(part.lat_deg)
         lon_deg.append(part.lon_deg)
     places = (np.concatenate(values) for values in (lat_deg, lon_deg))
-    return Sightings(ids, category, np.concatenate(found_us), *places)
+    return FoundTickets(ids, category, np.concatenate(found_us), *places)
