@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 from patrolvision.report.observed import km_observed
+from patrolvision.report.sweeping import passes
 from patrolvision.store import SqlStore
 from patrolvision.tickets.grids import GridIndex
 from patrolvision.types import Look
@@ -38,14 +38,3 @@ def plain_coverage(store: SqlStore, grids: GridIndex, layer: str, at: datetime) 
             row[f"km_{name}"] = round(km[span].get((KINDS[layer], code), 0.0), 3)
         rows.append(row)
     return rows
-
-
-def passes(looks: Iterable[Look]) -> int:
-    """How many passes these looks at one area belong to."""
-    count = 0
-    until: dict[str, datetime] = {}
-    for look in sorted(looks, key=lambda k: (k.start, k.id)):
-        last = until.get(look.mission_id)
-        count += last is None or look.start - last > timedelta(minutes=10)
-        until[look.mission_id] = look.end if last is None else max(last, look.end)
-    return count

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from patrolvision.geo.geodesy import ecef_from_geodetic
 from patrolvision.report.period import Period
 from patrolvision.types import FloatArray
-from patrolvision.types.columns import IntArray, FoundTickets
+from patrolvision.types.columns import FoundTickets, IntArray
 from patrolvision.types.instants import MICROSECOND, micros_of
 
 HOT_TIMES = 3

@@ -27,7 +27,7 @@ from patrolvision.store.dispatch_tables import approved_reports
 from patrolvision.store.engine import reading, writing
 from patrolvision.store.schema import incidents, observations, ticket_events, tickets
 from patrolvision.types import GridCodes, TicketState
-from patrolvision.types.columns import UNKNOWN, Histories, FoundTickets
+from patrolvision.types.columns import UNKNOWN, FoundTickets, Histories
 from patrolvision.types.instants import micros_of
 
 OVER = ("closed", "rejected")
