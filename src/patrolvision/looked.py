@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +31,7 @@ from patrolvision.report.looked import (
 )
 from patrolvision.report.sheet import LAYERS, Arrays, Ground, Map, packed, sheet_of, unpacked
 from patrolvision.store import look_sheets
-from patrolvision.store.areas import area_sha256, stored_area
+from patrolvision.store.areas import area_sha256, stored_area, superseded
 from patrolvision.store.look_sheets import DAY_US, Part
 from patrolvision.types.columns import UNKNOWN
 from patrolvision.types.instants import instant_of, micros_of
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from patrolvision.store.sql_store import SqlStore
 
 AT_ONCE = 16  # days
+MAP_KEPT_FOR = timedelta(days=62)  # for the reports of the month before
 CODES_DAY = -1  # stands for all: the codes of the map
 COLUMNS = ("code", "last_looked_at", "passes_7d", "passes_30d", "km_7d", "km_30d")
 
@@ -114,6 +115,15 @@ def make_sheets(store: SqlStore, now: datetime, *, most: int) -> int:
     for day in reversed(missing):
         sheets.make(day)
     return len(missing)
+
+
+def forget_sheets(store: SqlStore, now: datetime, *, most: int) -> int:
+    """Throw away the sheets of maps that the office replaced long ago; of how many days.
+
+    A report of a period that such a map belongs to makes them again.
+    """
+    old = superseded(store.engine, "grids", now - MAP_KEPT_FOR)
+    return look_sheets.forget(store.engine, old, most=most)
 
 
 def ground_of(store: SqlStore, as_of: datetime | None = None) -> Ground | None:

@@ -23,7 +23,7 @@ from patrolvision import wiring
 from patrolvision.config import OfficeSettings
 from patrolvision.desk import Rules, perform
 from patrolvision.errors import EXIT_OK, PatrolVisionError
-from patrolvision.looked import make_sheets
+from patrolvision.looked import forget_sheets, make_sheets
 from patrolvision.reporting import office_settings
 from patrolvision.store import crews as stored
 from patrolvision.store.changes import forget_changes
@@ -162,11 +162,12 @@ def _done(store: SqlStore, rules: Rules, ticket: Ticket, act: Act) -> bool:
 def one_round(
     store: SqlStore, settings: OfficeSettings, now: datetime, *, send: bool = False
 ) -> Round:
-    """Escalate, dispatch if asked to, let go of old news, and make sheets of what was looked at."""
+    """Escalate, dispatch if asked to, let go of old news, make and throw away sheets of looks."""
     rules = wiring.office_rules(settings)
     raised = escalate(store, rules, now)
     forget_changes(store.engine, now)
     make_sheets(store, now, most=SHEETS)
+    forget_sheets(store, now, most=SHEETS)
     sent = dispatch(store, rules, now, settings.timezone) if send else Round()
     return replace(sent, escalated=raised)
 

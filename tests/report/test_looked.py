@@ -15,7 +15,7 @@ from helpers.command_line import in_process
 from helpers.office_days import FIRST_DAY, HOUR, LAT, LON, METRE, patrol, save
 from patrolvision.api.app import create_app
 from patrolvision.config import OfficeSettings
-from patrolvision.looked import make_sheets
+from patrolvision.looked import forget_sheets, make_sheets
 from patrolvision.store import SqlStore, open_store
 from patrolvision.store.areas import save_area
 
@@ -142,4 +142,31 @@ def test_the_offices_round_makes_the_sheets_that_are_missing_the_newest_days_fir
     assert made == [2, 1, 0]
     save(store, [], [], [], patrol("m3", FIRST_DAY + 19.5 * DAY, looks=2))
     assert [make_sheets(store, AT, most=2) for _ in range(2)] == [1, 0]
+    store.close()
+
+
+def test_the_sheets_of_a_map_are_thrown_away_two_months_after_it_was_replaced(url: str) -> None:
+    store = open_store(url)
+    make_sheets(store, AT, most=9)
+    of_both = store.counts()["look_sheets"]
+    other = {"type": "FeatureCollection", "features": [road("driven", 0.0)]}
+    save_area(store.engine, "grids", json.dumps(other), "x", AT)
+    make_sheets(store, AT, most=9)
+    assert forget_sheets(store, AT + 61 * DAY, most=9) == 0
+    rounds = [forget_sheets(store, AT + 63 * DAY, most=2) for _ in range(3)]
+    assert rounds == [2, 2, 0]  # three days of looks, and the codes of the map
+    assert store.counts()["look_sheets"] == of_both
+    assert make_sheets(store, AT + DAY, most=9) == 0  # those of the map in force are all there
+    store.close()
+
+
+def test_a_map_that_came_back_keeps_its_sheets(url: str) -> None:
+    store = open_store(url)
+    make_sheets(store, AT, most=9)
+    first = {"type": "FeatureCollection", "features": [road("driven", 0.0), road("idle", 500.0)]}
+    other = {"type": "FeatureCollection", "features": [road("driven", 0.0)]}
+    save_area(store.engine, "grids", json.dumps(other), "x", AT)
+    save_area(store.engine, "grids", json.dumps(first), "x", AT + DAY)
+    assert forget_sheets(store, AT + 300 * DAY, most=9) == 0
+    assert make_sheets(store, AT, most=9) == 0
     store.close()

@@ -79,5 +79,16 @@ def stored_area(engine: Engine, kind: AreaKind, as_of: datetime | None = None) -
     return None if row is None else StoredArea(**row)
 
 
+def superseded(engine: Engine, kind: AreaKind, before: datetime) -> list[str]:
+    """The hashes of contents that were in force, and have not been since an instant."""
+    versions = select(areas.c.sha256, areas.c.since).where(areas.c.kind == kind)
+    with reading(engine) as connection:
+        found = connection.execute(versions.order_by(areas.c.version)).all()
+    ends = [since for _, since in found[1:]]
+    old = {sha256 for (sha256, _), end in zip(found, ends, strict=False) if end < before}
+    lasting = {sha256 for (sha256, _), end in zip(found, ends, strict=False) if end >= before}
+    return sorted(old - lasting - {sha256 for sha256, _ in found[-1:]})
+
+
 def _newest(kind: AreaKind) -> Select[tuple[object, ...]]:
     return select(areas).where(areas.c.kind == kind).order_by(areas.c.version.desc()).limit(1)

@@ -7,7 +7,7 @@ So nobody has to wait, and a sheet that was made from less than there is by now 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -134,6 +134,21 @@ def keep(
         rows = [{**head, "part": name, "content": content} for name, content in made.items()]
         connection.execute(statement, rows)
         _join_changes(connection, day)
+
+
+def forget(engine: Engine, grids: Collection[str], *, most: int) -> int:
+    """Throw away the sheets of some days on these maps, at most so many; how many days it were."""
+    if not grids:
+        return 0
+    table = look_sheets
+    theirs = table.c.grids.in_(sorted(grids))
+    days = select(table.c.day).where(theirs).distinct().order_by(table.c.day).limit(most)
+    with reading(engine) as connection:
+        found = list(connection.execute(days).scalars())
+    if found:
+        with writing(engine) as connection:
+            connection.execute(delete(table).where(theirs, table.c.day.in_(found)))
+    return len(found)
 
 
 def _join_changes(connection: Connection, day: int) -> None:
