@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,3 +69,26 @@ def test_a_city_district_costs_little_beyond_itself() -> None:
 def test_greenwich_and_the_equator_meet_in_the_middle_of_the_map() -> None:
     assert quads.tile_at(0.0, 0.0, 1) == (1, 1, 1)
     assert quads.bounds_of((1, 1, 1))[0] == 0.0
+
+
+def test_a_window_of_the_map_is_covered_by_the_tiles_that_are_it_exactly() -> None:
+    # Half a place inside the border of two by two tiles, so that no rounding reaches the next ones.
+    west, _, _, north = quads.bounds_of((10, 834, 444))
+    _, south, east, _ = quads.bounds_of((10, 835, 445))
+    step = 360.0 / (1 << quads.ZOOM)
+    box = (west + step / 2, south + step / 2, east - step / 2, north - step / 2)
+    tiles = [(10, x, y) for x in (834, 835) for y in (444, 445)]
+    assert quads.quads_covering(box, 64) == quads.joined([quads.quads_in(tile) for tile in tiles])
+
+
+@given(
+    st.floats(-85, 85), st.floats(-179, 179), st.floats(1e-6, 0.9), st.sampled_from([4, 32, 256])
+)
+def test_a_covering_keeps_its_promise_of_how_many_ranges_it_has(
+    lat: float, lon: float, half: float, most: int
+) -> None:
+    box = (lon - half, lat - half / 2, lon + half, lat + half / 2)
+    ranges = quads.quads_covering(box, most)
+    assert len(ranges) <= most
+    assert all(first <= last for first, last in ranges)
+    assert all(a[1] + 1 < b[0] for a, b in pairwise(ranges))

@@ -8,7 +8,6 @@ and one index answers each. A tile as a key of its own carries a leading 1, whic
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 ZOOM = 26  # of a place: about 0.6 m at the equator
 MAX_LAT_DEG = 85.05112877980659  # where the square map ends; what lies beyond is put on its edge
@@ -112,39 +111,46 @@ def quads_covering(box: Bounds, most: int = 64) -> list[Range]:
 
 
 def _covering(window: tuple[int, int, int, int], most: int) -> list[Range]:
+    """Tiles within the window, and the smallest that fit into `most` along its edge.
+
+    A window is asked for at every move of a map, and has some hundred tiles at its edge: each is
+    its column, its row and the number that these two make, all known from its parent's.
+    """
+    left, top, right, bottom = window
     inside: list[Range] = []
-    edge: list[Tile] = [(0, 0, 0)]
-    while edge and edge[0][0] < ZOOM:
-        children = [child for tile in edge for child in _children(tile) if _meets(child, window)]
-        whole = [child for child in children if _is_within(child, window)]
-        if len(inside) + len(children) > most:
+    edge = [(0, 0, 0)]
+    zoom = 0
+    while edge and zoom < ZOOM:
+        shift = ZOOM - zoom - 1
+        # The columns and rows of the next zoom that meet the window, and those that lie within it.
+        first_x, last_x = left >> shift, right >> shift
+        first_y, last_y = top >> shift, bottom >> shift
+        whole_x = range(-(-left >> shift), right + 1 >> shift)
+        whole_y = range(-(-top >> shift), bottom + 1 >> shift)
+        whole: list[Range] = []
+        partly: list[tuple[int, int, int]] = []
+        for column, row, number in edge:
+            for y in (2 * row, 2 * row + 1):
+                if not first_y <= y <= last_y:
+                    continue
+                for x in (2 * column, 2 * column + 1):
+                    if not first_x <= x <= last_x:
+                        continue
+                    child = number << 2 | (y & 1) << 1 | x & 1
+                    if x in whole_x and y in whole_y:
+                        whole.append(_numbers(child, shift))
+                    else:
+                        partly.append((x, y, child))
+        if len(inside) + len(whole) + len(partly) > most:
             break
-        inside += [quads_in(tile) for tile in whole]
-        edge = [child for child in children if child not in whole]
-    return [*inside, *(quads_in(tile) for tile in edge)]
+        inside += whole
+        edge, zoom = partly, zoom + 1
+    return [*inside, *(_numbers(number, ZOOM - zoom) for _, _, number in edge)]
 
 
-def _children(tile: Tile) -> Iterator[Tile]:
-    zoom, column, row = tile
-    for down in (0, 1):
-        for right in (0, 1):
-            yield zoom + 1, 2 * column + right, 2 * row + down
-
-
-def _span(tile: Tile) -> tuple[int, int, int, int]:
-    zoom, column, row = tile
-    shift = ZOOM - zoom
-    return column << shift, row << shift, (column + 1 << shift) - 1, (row + 1 << shift) - 1
-
-
-def _meets(tile: Tile, window: tuple[int, int, int, int]) -> bool:
-    a, b = _span(tile), window
-    return a[0] <= b[2] and b[0] <= a[2] and a[1] <= b[3] and b[1] <= a[3]
-
-
-def _is_within(tile: Tile, window: tuple[int, int, int, int]) -> bool:
-    a, b = _span(tile), window
-    return b[0] <= a[0] and a[2] <= b[2] and b[1] <= a[1] and a[3] <= b[3]
+def _numbers(number: int, shift: int) -> Range:
+    """The places in the tile of a number, so many zooms above theirs."""
+    return number << 2 * shift, (number + 1 << 2 * shift) - 1
 
 
 def joined(ranges: list[Range]) -> list[Range]:
