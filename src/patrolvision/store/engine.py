@@ -9,13 +9,20 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    InvalidatePoolError,
+    NoSuchModuleError,
+    SQLAlchemyError,
+)
 from sqlalchemy.pool import StaticPool
 
 from patrolvision.errors import StoreError
@@ -28,6 +35,7 @@ except ImportError:  # Windows
 BUSY_TIMEOUT_S = 30.0
 # Of a process; they are kept open, because a new one begins with no cache and nothing prepared.
 CONNECTIONS: dict[str, Any] = {"pool_size": 15, "max_overflow": 0}
+FRESH_S = 1.0  # so long after it last served, a connection is not asked whether it is alive
 CACHE_KIB = 65_536  # SQLite's own 2 MiB do not hold the inner pages of a million rows' indexes
 MAPPED_BYTES = 2**31 - 2**16  # as much of the file as SQLite reads without copying: its own limit
 CHECKPOINT_PAGES = 32_000  # 128 MiB: the commit that pays for a checkpoint is one in some 500
@@ -123,9 +131,30 @@ def _begin_sqlite(connection: Connection) -> None:
 def _postgresql(url: URL) -> Engine:
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
-    engine = create_engine(url, pool_pre_ping=True, **CONNECTIONS)
+    engine = create_engine(url, **CONNECTIONS)
     event.listen(engine, "connect", _prepare_postgresql)
+    event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkout", partial(_check_alive, engine))
     return engine
+
+
+def _note_use(_connection: Any, record: Any) -> None:
+    record.info["used_s"] = time.monotonic()
+
+
+def _check_alive(engine: Engine, connection: Any, record: Any, _fairy: object) -> None:
+    """Ask a connection that has rested whether it is alive; a dead one is opened anew.
+
+    An answer takes two connections, one after the other, and a question to each would be a quarter
+    of its trips to the server.
+    """
+    used_s = record.info.get("used_s")
+    if used_s is None or time.monotonic() - used_s < FRESH_S:
+        return
+    try:
+        engine.dialect.do_ping(connection)
+    except engine.dialect.loaded_dbapi.Error as error:
+        raise InvalidatePoolError from error
 
 
 def _prepare_postgresql(connection: Any, _record: object) -> None:
