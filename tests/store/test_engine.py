@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: asked whether they are alive after a rest only, and replaced if not."""
+"""Connections to PostgreSQL: asked after a rest whether they are alive, and replaced if not."""
 
 from __future__ import annotations
 
