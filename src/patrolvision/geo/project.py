@@ -17,12 +17,13 @@ from patrolvision.geo.attitude import enu_from_camera
 from patrolvision.geo.camera import pixels_from_rays, rays_from_pixels
 from patrolvision.geo.elevation import ElevationGrid, crossing
 from patrolvision.geo.geodesy import local_en, offset
-from patrolvision.geo.ground import FARTHEST_FLAT_M, flat_derivative, meet_flat
+from patrolvision.geo.ground import FARTHEST_FLAT_M, meet_flat
 from patrolvision.geo.spread import FLOOR_M2, RaySpread, honest_covariance
 from patrolvision.types import FloatArray, GeoPoint, Lens, Pose
 
 PARTS = ("east", "north", "height", "heading", "pitch", "roll", "u", "v")
 BIAS_PARTS = (0, 1, 3)
+IN_ORDER = (6, 7, 5, 0, 1, 2, 3, 4)  # of a RaySpread's errors: PARTS
 FLATTEST = (
     0.3  # one sigma of the depression angle over its tangent: 1 sigma moves the place by 30 %
 )
@@ -127,14 +128,12 @@ def _locate_ray(
     ray = rays[0]
     if ray[2] >= 0:
         return NoGround("the ray is at or above the horizon")
-    turns = _turns(pose, rotation, rays, sigma_pixel)
-    tilt = _across(ray, turns[:, 1:])
-    refusal = _too_flat(ray, tilt, pose.height_m)
+    spread = _spread(pose, rotation, rays, sigma_pixel)
+    refusal = _too_flat(ray, spread.turns()[:, 1:], pose.height_m)
     if refusal:
         return refusal
-    parts, spread = _parts(pose, ray, turns), _spread(pose, ray, tilt)
     cov = honest_covariance(spread, quick)
-    parts = _stretched(parts, cov)
+    parts = _stretched(spread.jacobian()[:, IN_ORDER], cov)
     bias = parts[:, BIAS_PARTS] @ parts[:, BIAS_PARTS].T
     ground = GeoPoint(*place, (cov + cov.T) / 2)
     range_m = float(pose.height_m / -ray[2])
@@ -182,47 +181,13 @@ def _on_slope(point: GroundPoint, ray: FloatArray, stretch: float) -> GroundPoin
     return GroundPoint(place, point.range_m, bias, place.cov_en_m2 - bias, parts)
 
 
-def _turns(pose: Pose, rotation: FloatArray, rays: FloatArray, sigma_pixel: float) -> FloatArray:
-    """Columns (3, 5): how one sigma of heading, pitch, roll, u and v changes the ray."""
-    ray, forward = rays[0], rotation[:, 2]
-    heading = math.radians(pose.heading_deg)
-    level_right = np.array([math.cos(heading), -math.sin(heading), 0.0])
-    return np.stack(
-        [
-            math.radians(pose.sigma_heading_deg) * np.array([ray[1], -ray[0], 0.0]),
-            math.radians(pose.sigma_pitch_deg) * np.cross(level_right, ray),
-            math.radians(pose.sigma_roll_deg) * np.cross(forward, ray),
-            sigma_pixel * (rays[1] - rays[2]),
-            sigma_pixel * (rays[3] - rays[4]),
-        ],
-        axis=1,
-    )
-
-
-def _across(ray: FloatArray, changes: FloatArray) -> FloatArray:
-    """Two vectors (3, 2) across the ray that spread it as the changes (3, K) together do.
-
-    The first lies level; so the second alone carries the depression's error.
-    """
-    level = (
-        np.array([ray[1], -ray[0], 0.0]) if math.hypot(*ray[:2]) > 1e-9 else np.array([1.0, 0, 0])
-    )
-    level = level / np.linalg.norm(level)
-    axes = np.stack([level, np.cross(level, ray)], axis=1)
-    seen = axes.T @ changes
-    (a, b), (_, c) = seen @ seen.T
-    # An upper-triangular root of the 2 x 2 covariance; both may be 0.
-    low = math.sqrt(c)
-    shared = b / low if low > 0 else 0.0
-    root = np.array([[math.sqrt(max(a - shared**2, 0.0)), shared], [0.0, low]])
-    return np.asarray(axes @ root)
-
-
-def _too_flat(ray: FloatArray, tilt: FloatArray, height_m: float) -> NoGround | None:
+def _too_flat(ray: FloatArray, changes: FloatArray, height_m: float) -> NoGround | None:
+    """changes (3, K) of the ray are one sigma each, but for heading's, which tilts nothing."""
     level = math.hypot(ray[0], ray[1])
     tangent = -ray[2] / max(level, 1e-12)
-    sigma = float(np.linalg.norm(tilt[:, 1]))
-    if sigma > FLATTEST * tangent or float(np.linalg.norm(tilt)) > FLATTEST:
+    across = changes - np.outer(ray, ray @ changes)
+    sigma = float(np.linalg.norm(across[2])) / max(level, 1e-12)
+    if sigma > FLATTEST * tangent or float(np.linalg.norm(across)) > FLATTEST:
         depression = math.degrees(math.atan(tangent))
         return NoGround(
             f"the ray meets the ground too flatly: {depression:.2f} degrees below the horizon "
@@ -233,23 +198,19 @@ def _too_flat(ray: FloatArray, tilt: FloatArray, height_m: float) -> NoGround | 
     return None
 
 
-def _parts(pose: Pose, ray: FloatArray, turns: FloatArray) -> FloatArray:
-    """What one sigma of each of PARTS does to first order, (2, 8)."""
-    parts = np.zeros((2, len(PARTS)))
-    parts[0, 0] = parts[1, 1] = pose.sigma_position_m
-    parts[:, 2] = ray[:2] / -ray[2] * pose.sigma_height_m
-    parts[:, 3:] = flat_derivative(ray, pose.height_m) @ turns
-    return parts
-
-
-def _spread(pose: Pose, ray: FloatArray, tilt: FloatArray) -> RaySpread:
+def _spread(pose: Pose, rotation: FloatArray, rays: FloatArray, sigma_pixel: float) -> RaySpread:
+    heading = math.radians(pose.heading_deg)
     return RaySpread(
-        ray,
-        tilt,
-        pose.height_m,
-        pose.sigma_height_m,
-        math.radians(pose.sigma_heading_deg),
-        pose.sigma_position_m,
+        ray_enu=rays[0],
+        forward=rotation[:, 2],
+        right=np.array([math.cos(heading), -math.sin(heading), 0.0]),
+        nudges=sigma_pixel * np.stack([rays[1] - rays[2], rays[3] - rays[4]], axis=1),
+        sigma_heading_rad=math.radians(pose.sigma_heading_deg),
+        sigma_pitch_rad=math.radians(pose.sigma_pitch_deg),
+        sigma_roll_rad=math.radians(pose.sigma_roll_deg),
+        height_m=pose.height_m,
+        sigma_height_m=pose.sigma_height_m,
+        sigma_position_m=pose.sigma_position_m,
     )
 
 
