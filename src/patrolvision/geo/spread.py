@@ -32,7 +32,7 @@ _CURVED = 6  # of the errors; the camera's place moves all places by as much
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RaySpread:
-    """A ray to the ground and its errors, each one sigma: heading, pitch, roll, u, v, height, place.
+    """A ray to the ground and the errors of it, one sigma each.
 
     nudges (3, 2): how the pixel's two errors change the ray. Roll turns about forward (3,), the
     optical axis, then pitch about right (3,), which is level, then heading about the vertical.
