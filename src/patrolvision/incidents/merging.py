@@ -15,6 +15,7 @@ from patrolvision.incidents.association import (
     IntArray,
     chi2,
     inverse,
+    overlap_in_time,
 )
 from patrolvision.incidents.settings import AlignmentSettings
 from patrolvision.incidents.sightings import (
@@ -25,6 +26,7 @@ from patrolvision.incidents.sightings import (
 )
 from patrolvision.types import FloatArray
 
+TWIN_PRIOR_WEIGHT = 50.0  # sightings without twins that every map is begun with
 FLOOR_M2 = 0.1  # things closer than their model errors are not told apart
 
 
@@ -57,6 +59,7 @@ def merged(
         & (same_place | (apart < settings.merge_chi2 + lonely * (count[a] + count[b])))
         & (wait <= max_gap_s[a])
     )
+    twins = _twin_rate(label, s, settings)
     label = label.copy()
     used: set[int] = set()
     for k in np.flatnonzero(keep)[np.argsort(apart[keep], kind="stable")]:
@@ -64,7 +67,12 @@ def merged(
         if used & {one, other}:
             continue  # its place has moved: its next merge waits for the next sweep
         if same_place[k] or _may_merge(
-            np.flatnonzero(of == one), np.flatnonzero(of == other), float(apart[k]), s, settings
+            np.flatnonzero(of == one),
+            np.flatnonzero(of == other),
+            float(apart[k]),
+            s,
+            settings,
+            twins,
         ):
             label[of == other] = things.label[one]
             used |= {one, other}
@@ -83,15 +91,37 @@ def _frame_covariances(of: IntArray, count: IntArray, s: Sightings) -> FloatArra
     return inverse(matrix_sums(of, len(count), each))
 
 
+def _twin_rate(label: IntArray, s: Sightings, settings: AlignmentSettings) -> float:
+    """Of the sightings, how many are a second track of what the pass followed at the same time.
+
+    Counted where nothing else can be meant: within the room of one thing. There are others farther
+    apart; how far, only their noise knows. Passes that show none are believed to have settings.
+    """
+    order = np.lexsort((s.start, s.mission, label))
+    one, other = order[:-1], order[1:]
+    same = (label[one] == label[other]) & (s.mission[one] == s.mission[other])
+    one, other = one[same], other[same]
+    at_once = overlap_in_time(s.start[one], s.end[one], s.start[other], s.end[other])
+    shown = int((at_once & ~apart_at_once(one, other, s)).sum())
+    return max(settings.twin_rate, shown / (len(label) + TWIN_PRIOR_WEIGHT))
+
+
 def _may_merge(
-    a: IntArray, b: IntArray, apart: float, s: Sightings, settings: AlignmentSettings
+    a: IntArray,
+    b: IntArray,
+    apart: float,
+    s: Sightings,
+    settings: AlignmentSettings,
+    twin_rate: float,
 ) -> bool:
     i, j = np.nonzero(s.mission[a][:, None] == s.mission[b][None, :])
     i, j = a[i], b[j]
-    together = apart_at_once(i, j, s)
-    apart += -2 * log(settings.false_alarm_rate) * len(np.unique(s.mission[i[together]]))
     shared = np.unique(s.mission[i])
-    apart += -2 * log(settings.broken_track_rate) * len(shared)
+    together = np.unique(s.mission[i[apart_at_once(i, j, s)]])
+    if not s.room_m[b].all():
+        twin_rate = settings.twin_rate  # what stands side by side shows no twins
+    apart += -2 * log(twin_rate) * len(together)
+    apart += -2 * log(settings.broken_track_rate) * (len(shared) - len(together))
     return apart < settings.merge_chi2 + _loneliness(a, b, shared, s, settings)
 
 

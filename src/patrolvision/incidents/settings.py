@@ -25,7 +25,7 @@ class AlignmentSettings:
     sight_rate: float = 0.7  # a pass that sees one of two close things sees the other at least so
     turnover_rate: float = 0.02  # chance that a thing comes, or goes, between two passes
     broken_track_rate: float = 0.05  # of a pass's sightings, how many are a second part of one
-    false_alarm_rate: float = 0.01  # of a pass's sightings close to a thing, how many are nothing
+    twin_rate: float = 0.0005  # how many are followed twice at once, until passes show more
     shared_fraction: float = 0.8  # of the smallest covariance of a pass, where it is not told
 
     def __post_init__(self) -> None:
@@ -33,7 +33,7 @@ class AlignmentSettings:
             self.sight_rate,
             self.turnover_rate,
             self.broken_track_rate,
-            self.false_alarm_rate,
+            self.twin_rate,
             self.shared_fraction,
         )
         if not all(0 < rate < 1 for rate in rates):
