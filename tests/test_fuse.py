@@ -282,3 +282,29 @@ def test_an_empty_database_lists_nothing_in_every_format(
         assert geojson == {"type": "FeatureCollection", "features": []}
         assert in_process(capsys, what, "--db", url, "--format", "csv").rc == 0
         assert f"0 {what}" in in_process(capsys, what, "--db", url).out
+
+
+@pytest.mark.parametrize(
+    ("options", "named", "warnings"),
+    [((), {}, 1), (("--timezone", "UTC"), {}, 0), ((), {"timezone": "Asia/Shanghai"}, 0)],
+    ids=["nobody names one", "the command line does", "the zone does"],
+)
+def test_hours_on_a_clock_that_nobody_named_are_warned_of_once(
+    options: tuple[str, ...],
+    named: dict[str, str],
+    warnings: int,
+    tmp_path: Path,
+    capsys: CaptureFixture,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    zones = write_zone(tmp_path / "zones.geojson")
+    content = json.loads(zones.read_text(encoding="utf-8"))
+    content["features"][0]["properties"] |= {"hours": "Mo-Fr 07:00-09:00", **named}
+    zones.write_text(json.dumps(content), encoding="utf-8")
+    lines = write_lines(tmp_path / "o.jsonl", two_passes())
+    url = f"sqlite:///{tmp_path / 'city.db'}"
+    done = in_process(capsys, "fuse", lines, "--zones", zones, "--db", url, *options)
+    assert done.rc == 0
+    said = [r.getMessage() for r in caplog.records if "timezone" in r.getMessage()]
+    assert len(said) == warnings
+    assert all(str(zones) in text and "'lane'" in text for text in said)

@@ -77,7 +77,8 @@ def _check_agreement(first: dict[str, Any], again: dict[str, Any], line: int) ->
 def fuse(args: argparse.Namespace) -> dict[str, Any]:
     """The summary of one call; its failures are named in `failed`."""
     failed: dict[str, str] = {}
-    settings = checked(Settings, {"timezone": args.timezone}, where="the command line")
+    told = {} if args.timezone is None else {"timezone": args.timezone}
+    settings = checked(Settings, told, where="the command line")
     rules = wiring.rulebook(args.zones, settings, failed)
     grids = wiring.grids(args.grids)
     known = wiring.registered_classes(settings)

@@ -89,7 +89,8 @@ def _rules(
         return None
     if args.zones is None:
         raise ConfigError("--zones: expected the zones by which the vehicles are judged anew")
-    settings = checked(Settings, {"timezone": args.timezone}, where="the command line")
+    told = {} if args.timezone is None else {"timezone": args.timezone}
+    settings = checked(Settings, told, where="the command line")
     return wiring.rulebook(args.zones, settings, failed)
 
 

@@ -16,7 +16,7 @@ def add_cases(commands: Any) -> None:
     fuse.add_argument("--coverage", type=Path)
     fuse.add_argument("--zones", type=Path)
     fuse.add_argument("--grids", type=Path)
-    fuse.add_argument("--timezone", default="UTC", help="of zones that name none")
+    fuse.add_argument("--timezone", help="of zones that name none (default: UTC)")
     fuse.add_argument("--db", required=True, metavar="URL")
     fuse.add_argument("--json", action="store_true")
     fuse.set_defaults(door=door("fuse"))
@@ -85,7 +85,7 @@ def _add_hand(incidents: argparse.ArgumentParser) -> None:
     incidents.add_argument("--note", default="", help="why")
     incidents.add_argument("--zones", type=Path, help="by which vehicles are judged anew")
     incidents.add_argument("--grids", type=Path, help="for the codes of new tickets")
-    incidents.add_argument("--timezone", default="UTC", help="of zones that name none")
+    incidents.add_argument("--timezone", help="of zones that name none (default: UTC)")
 
 
 def _listing(args: argparse.Namespace) -> int:

@@ -78,7 +78,7 @@ def _add_analysis_options(parser: argparse.ArgumentParser) -> None:
         "--input-px", type=int, metavar="N", help="longer side of what the detector looks at"
     )
     parser.add_argument("--tiling", choices=("auto", "on", "off"), default="auto")
-    parser.add_argument("--timezone", default="UTC", help="of telemetry and zones that name none")
+    parser.add_argument("--timezone", help="of telemetry and zones that name none (default: UTC)")
     parser.add_argument("--executor", choices=("local", "processes", "ray"), default="local")
     parser.add_argument(
         "--workers", type=int, help="missions at once: of the executors processes and ray"

@@ -36,6 +36,7 @@ class Zone:
     area: shapely.Geometry
     hours: str = ALWAYS
     timezone: str = "UTC"
+    names_timezone: bool = True  # False: it is judged on the clock of the settings
     vehicle_classes: frozenset[str] = VEHICLE_CLASSES
     exempt_classes: frozenset[str] = frozenset()
     grace_s: float = 0.0
@@ -43,6 +44,11 @@ class Zone:
     valid_to: date | None = None  # the last day on which it holds
     phase: Phase = "enforce"
     priority: str | None = None
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether it matters whose clock it is judged on."""
+        return self.hours != ALWAYS or self.valid_from is not None or self.valid_to is not None
 
     def covers_class(self, class_name: str) -> bool:
         """Whether the rule is about this class of vehicle."""

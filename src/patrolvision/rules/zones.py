@@ -138,6 +138,7 @@ def _zone(feature: Any, timezone: str) -> Zone:
         area=_area(feature.get("geometry"), properties),
         hours=_hours(properties),
         timezone=_timezone(properties, timezone),
+        names_timezone=bool(properties.get("timezone")),
         vehicle_classes=_classes(properties, "vehicle_classes", VEHICLE_CLASSES),
         exempt_classes=_classes(properties, "exempt_classes", frozenset()),
         grace_s=_number(properties, "grace_s", _DEFAULT_GRACE_S.get(rule, 0.0), minimum=0.0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from patrolvision.observe import TrackBook
     from patrolvision.ports import Detector, Executor, FrameSource, Tracker
     from patrolvision.rules.rulebook import Rulebook
+    from patrolvision.rules.zone_map import ZoneMap
+
+log = logging.getLogger(__name__)
 
 # Frames of an unknown camera have no pose, so that nothing is ever located through this one.
 UNKNOWN_CAMERA = Camera("unknown", "car", Lens(1, 1, 1.0, 1.0, 0.5, 0.5))
@@ -161,11 +165,16 @@ def safe_name(text: str) -> str:
 
 
 def rulebook(
-    zones: Path | None, settings: Settings, failed: dict[str, str] | None = None
+    zones: Path | None,
+    settings: Settings,
+    failed: dict[str, str] | None = None,
+    *,
+    is_checked: bool = False,
 ) -> Rulebook:
     """The rules of all hazards over a zones file; ConfigError names the zone and field at fault.
 
-    With `failed` given, a bad zone goes into it under its name and the others hold.
+    With `failed` given, a bad zone goes into it under its name and the others hold. Hours on a
+    clock that nobody named are warned of, unless is_checked says that this was done before.
     """
     from patrolvision.rules.rulebook import Rulebook
     from patrolvision.rules.zones import load_zones, read_zones
@@ -175,10 +184,26 @@ def rulebook(
     if zones is None:
         return Rulebook(registered=known)
     if failed is None:
-        return Rulebook(load_zones(zones, settings.timezone, public_holidays()), registered=known)
-    zone_map, problems = read_zones(zones, settings.timezone, public_holidays())
-    failed.update({f"{zones} [{k}]": problem for k, problem in enumerate(problems, 1)})
+        zone_map = load_zones(zones, settings.timezone, public_holidays())
+    else:
+        zone_map, problems = read_zones(zones, settings.timezone, public_holidays())
+        failed.update({f"{zones} [{k}]": problem for k, problem in enumerate(problems, 1)})
+    if not is_checked and "timezone" not in settings.model_fields_set:
+        _warn_of_guessed_clocks(zones, zone_map, settings.timezone)
     return Rulebook(zone_map, registered=known)
+
+
+def _warn_of_guessed_clocks(path: Path, zones: ZoneMap, timezone: str) -> None:
+    guessed = [z.zone_id for z in zones.zones if z.is_timed and not z.names_timezone]
+    if guessed:
+        log.warning(
+            "%s: no timezone is named, neither in the file nor in the settings nor on the command "
+            "line: the hours of %d zones (first %r) are taken for those of %s",
+            path,
+            len(guessed),
+            guessed[0],
+            timezone,
+        )
 
 
 def hiding(settings: Settings) -> Callable[[Image], Image]:
