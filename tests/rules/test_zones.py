@@ -13,6 +13,7 @@ from shapely.geometry import Point
 
 from patrolvision.errors import ConfigError
 from patrolvision.rules.zones import Zone, ZoneMap, load_zones, read_zones
+from patrolvision.types import GeoPoint
 
 from .street import MONDAY_8, feature, held, lonlat, place, rectangle, write, zone_map
 
@@ -25,6 +26,11 @@ def good(**properties: Any) -> Any:
 
 def polygon(*corners: tuple[float, float]) -> Any:
     return {"type": "Polygon", "coordinates": [[lonlat(*c) for c in corners]]}
+
+
+def _box(west: float, east: float, half_lat: float = 0.001) -> list[list[float]]:
+    south, north = -16.8 - half_lat, -16.8 + half_lat
+    return [[west, south], [east, south], [east, north], [west, north], [west, south]]
 
 
 BOW_TIE = polygon((0, 0), (10, 10), (10, 0), (0, 10), (0, 0))
@@ -262,3 +268,27 @@ def test_ten_thousand_zones_are_asked_in_well_under_a_millisecond_each() -> None
     for _ in range(200):
         zones.hits(place(0.0, 0.0, 2.0))
     assert (time.perf_counter() - start) / 200 < 0.02  # measured 0.0002; far from a linear scan
+
+
+@pytest.mark.parametrize(
+    "zone",
+    [
+        {"type": "Polygon", "coordinates": [_box(179.9999, -179.9999)]},
+        {"type": "MultiPolygon", "coordinates": [[_box(179.9999, 180)], [_box(-180, -179.9999)]]},
+    ],
+    ids=["drawn as one", "cut there"],
+)
+def test_a_zone_across_the_date_line_is_the_small_one_and_whole(zone: Any, tmp_path: Path) -> None:
+    zones = load_zones(write(tmp_path / "z.geojson", feature(zone, zone_id="z", rule="ignore")))
+    for lon in (180.0, 179.99999, -179.99999):  # 21 m wide, seen to 1 m
+        seen = GeoPoint(-16.8, lon, np.eye(2))
+        assert zones.probability_of("ignore", seen, MONDAY_8) == pytest.approx(1.0, abs=0.01)
+    far = GeoPoint(-16.8, 10.0, np.eye(2))
+    assert zones.probability_of("ignore", far, MONDAY_8) == 0.0
+
+
+def test_a_zone_around_the_whole_world_stays_so(tmp_path: Path) -> None:
+    world = {"type": "Polygon", "coordinates": [_box(-180.0, 180.0, half_lat=60.0)]}
+    zones = load_zones(write(tmp_path / "z.geojson", feature(world, zone_id="z", rule="ignore")))
+    seen = GeoPoint(22.8, 113.2, np.eye(2))
+    assert zones.probability_of("ignore", seen, MONDAY_8) == pytest.approx(1.0, abs=0.01)

@@ -58,4 +58,6 @@ def lonlat(place: GeoPoint, offsets_en_m: FloatArray) -> FloatArray:
     """(N, 2) longitude, latitude in degrees of offsets east, north in metres from the place."""
     north, east = metres_per_degree(place.lat_deg)
     out: FloatArray = offsets_en_m / (east, north) + (place.lon_deg, place.lat_deg)
+    beyond = abs(out[:, 0]) > 180.0
+    out[beyond, 0] -= np.copysign(360.0, out[beyond, 0])
     return out

@@ -126,7 +126,11 @@ class ZoneMap:
         reach_m = REACH_SIGMAS * place.sigma_m
         north, east = metres_per_degree(place.lat_deg)
         dlat, dlon = reach_m / north, reach_m / max(east, 1.0)
-        box = shapely.box(
-            place.lon_deg - dlon, place.lat_deg - dlat, place.lon_deg + dlon, place.lat_deg + dlat
-        )
-        return [self.zones[i] for i in self._tree.query(box)]
+        south, north_deg = place.lat_deg - dlat, place.lat_deg + dlat
+        found: set[int] = set()
+        for turn_deg in (0.0, -360.0, 360.0):  # beyond 180 degrees the map goes on
+            lon_deg = place.lon_deg + turn_deg
+            if abs(lon_deg) - dlon <= 180.0:
+                box = shapely.box(lon_deg - dlon, south, lon_deg + dlon, north_deg)
+                found.update(self._tree.query(box).tolist())
+        return [self.zones[i] for i in sorted(found)]

@@ -33,6 +33,7 @@ _NONE: Holidays = MappingProxyType({})
 _PHASES = get_args(Phase)
 _DEFAULT_GRACE_S = {"no_parking": 300.0}
 _ROAD_CLASSES = VEHICLE_CLASSES | {"bicycle"}
+WIDEST_DEG = 10.0  # of a zone that crosses 180 degrees; wider, it is the world
 _PRIORITIES = ("", "normal", "fire_lane")
 
 
@@ -243,6 +244,7 @@ def _area(geometry: Any, properties: Mapping[str, Any]) -> shapely.Geometry:
         raise _ZoneError(f"geometry: {shapely.is_valid_reason(area)}")
     if area.is_empty or area.area <= 0.0:
         raise _ZoneError("geometry: it has no area")
+    area = _cut_at_the_date_line(area)
     shapely.prepare(area)
     return area
 
@@ -265,6 +267,21 @@ def _check_coordinates(area: shapely.Geometry) -> None:
         )
     if lon > 180.0:
         raise _ZoneError(f"geometry: longitude must lie in [-180, 180], found {lon:g}")
+
+
+def _cut_at_the_date_line(area: shapely.Geometry) -> shapely.Geometry:
+    """The area in two parts if it crosses 180 degrees, as RFC 7946, 3.1.9, wants it drawn.
+
+    Drawn as one it seems to go round the globe the other way; a zone that is meant to is left.
+    """
+    eastward = shapely.transform(area, lambda xy: xy + np.where(xy < 0.0, [360.0, 0.0], 0.0))
+    west, south, east, north = eastward.bounds
+    before = area.bounds[2] - area.bounds[0]
+    if area.geom_type != "Polygon" or before <= 180.0 or not 0.0 < east - west < WIDEST_DEG:
+        return area
+    here = shapely.clip_by_rect(eastward, west, south, 180.0, north)
+    there = shapely.clip_by_rect(eastward, 180.0, south, east, north)
+    return shapely.union(here, shapely.transform(there, lambda xy: xy - [360.0, 0.0]))
 
 
 def _widened(line: shapely.Geometry, properties: Mapping[str, Any]) -> shapely.Geometry:
