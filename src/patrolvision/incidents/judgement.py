@@ -25,6 +25,7 @@ class Verdict:
     zone_id: str | None
     priority: Literal["normal", "high", "urgent"]
     evidence: dict[str, Any]
+    class_name: str | None = None  # under which it is accused; None: it is not
 
 
 def judged(findings: Sequence[Finding], settings: CategorySettings) -> Verdict:
@@ -61,7 +62,10 @@ def verdict_of(finding: Finding | None, before: Verdict) -> Verdict:
     if finding is None:
         return replace(before, kind="watch", score=0.0)
     evidence = {**before.evidence, **finding.evidence}
-    return Verdict(finding.kind, finding.score, finding.zone_id, finding.priority, evidence)
+    name = None if finding.kind == "watch" else finding.observation.class_name
+    return Verdict(
+        finding.kind, finding.score, finding.zone_id, finding.priority, evidence, class_name=name
+    )
 
 
 def _passes(findings: Sequence[Finding]) -> int:

@@ -120,7 +120,7 @@ def _incident(
         category=findings[0].category,
         kind=verdict.kind,
         status=status,
-        class_name=max(sorted(frames), key=frames.__getitem__),
+        class_name=verdict.class_name or max(sorted(frames), key=frames.__getitem__),
         place=place,
         first_seen=min(o.first_seen for o in seen),
         last_seen=max(o.last_seen for o in seen),

@@ -1,8 +1,8 @@
 """Parking: vehicles of one pass against the zones of the kerb.
 
 The claim needs P(in a prohibition that binds this vehicle now, and in no bay) × P(standing). Much
-of it makes a case, a doubtful share goes to review, a vehicle within its grace time is watched,
-and the rest is nobody's business.
+of it makes a case, a doubtful share goes to review, a vehicle within its grace time is watched, and
+so is one whose class alone excuses it. The rest is nobody's business.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from datetime import UTC
 from math import erf, exp, log, pi, sqrt
 from typing import Any, Literal
 
+from patrolvision.rules.classes import accused_otherwise
 from patrolvision.rules.findings import finding_id
 from patrolvision.rules.queues import creeping, is_queueing
 from patrolvision.rules.settings import RULE_VERSION, RuleSettings
@@ -67,8 +68,8 @@ class ParkingRule:
         span = (seen.first_seen, seen.last_seen)
         vehicle = StandingVehicle(seen.class_name, seen.place, (span,), p_standing)
         verdict = judge(vehicle, self.zones, self.settings)
-        if verdict is None or _is_unproved_warning(verdict):
-            return None
+        if verdict is None or verdict.is_unproved_warning:
+            return self._witness(vehicle, seen)
         queueing = verdict.kind != "watch" and is_queueing(
             seen, creepers, verdict.zone.area, self.settings
         )
@@ -85,10 +86,25 @@ class ParkingRule:
             evidence=evidence(verdict, self.zones, (span,), queueing),
         )
 
+    def _witness(self, vehicle: StandingVehicle, seen: Observation) -> Finding | None:
+        """A watch without any weight over one whose class is not meant here, but another is.
 
-def _is_unproved_warning(verdict: Verdict) -> bool:
-    """A watch only exists to become a case, and in a warning zone there never is one."""
-    return verdict.kind == "watch" and verdict.zone.phase == "warning"
+        Other sights may take it for that other class: this one has to be there to contradict.
+        """
+        verdict = accused_otherwise(vehicle, self.zones, self.settings)
+        if verdict is None:
+            return None
+        why = evidence(replace(verdict, kind="watch", probability=0.0), self.zones, vehicle.spans)
+        del why["grace_s"]  # no dwell makes a case of it
+        return Finding(
+            id=finding_id("illegal_parking", seen.id),
+            category="illegal_parking",
+            kind="watch",
+            observation=seen,
+            score=0.0,
+            zone_id=verdict.zone.zone_id,
+            evidence=why,
+        )
 
 
 def priority(verdict: Verdict) -> Literal["normal", "urgent"]:

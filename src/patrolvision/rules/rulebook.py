@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from patrolvision.ports import Rule
+from patrolvision.rules.classes import judge_divided
 from patrolvision.rules.fire import FireRule
 from patrolvision.rules.hours import ALWAYS
 from patrolvision.rules.litter import LitterRule
 from patrolvision.rules.parking import ParkingRule, evidence, priority, standing_probability
 from patrolvision.rules.registered import Registered, RegisteredRule
 from patrolvision.rules.settings import RuleSettings
-from patrolvision.rules.verdicts import StandingVehicle, judge
+from patrolvision.rules.verdicts import StandingVehicle
 from patrolvision.rules.zone_map import ZoneMap
 from patrolvision.types import HAZARDS, Finding, GeoPoint, Look, Observation
 
@@ -77,26 +78,29 @@ class Rulebook:
 
         findings: those about one vehicle from any number of passes, unordered; place: what fusion
         made of theirs. kind, score, zone_id, priority and evidence are those of the whole; its
-        observation stays the last one. None if no zone says anything of the vehicle any more.
+        observation is the last one of the class under which the vehicle is judged (judge_divided).
+        None if no zone says anything of the vehicle any more.
         """
         ordered = sorted(findings, key=lambda f: (f.observation.last_seen, f.id))
-        last = ordered[-1]
         known = [p for f in ordered if (p := self._p_standing(f.observation)) is not None]
-        spans = tuple((f.observation.first_seen, f.observation.last_seen) for f in ordered)
         queueing = any(f.evidence.get("queueing") for f in ordered)
-        vehicle = StandingVehicle(
-            last.observation.class_name, place, spans, max(known, default=None), queueing
-        )
-        verdict = judge(vehicle, self.zones, self.settings)
-        if verdict is None:
+        seen = list({f.observation.id: f.observation for f in ordered}.values())
+        spans = tuple((o.first_seen, o.last_seen) for o in seen)
+        name = seen[-1].class_name
+        vehicle = StandingVehicle(name, place, spans, max(known, default=None), queueing)
+        held = judge_divided(seen, vehicle, self.zones, self.settings)
+        if held is None:
             return None
+        verdict, judged = held.verdict, held.vehicle
+        last = [f for f in ordered if f.observation.class_name == judged.class_name][-1]
+        why = evidence(verdict, self.zones, judged.spans, queueing)
         return replace(
             last,
             kind=verdict.kind,
             score=verdict.probability,
             zone_id=verdict.zone.zone_id,
             priority=priority(verdict),
-            evidence={**last.evidence, **evidence(verdict, self.zones, spans, queueing)},
+            evidence={**last.evidence, **why, "class_share": round(held.share, 4)},
         )
 
     def _p_standing(self, seen: Observation) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-RULE_VERSION = "2026.2"  # goes into every finding's evidence; raise it when a verdict can change
+RULE_VERSION = "2026.3"  # goes into every finding's evidence; raise it when a verdict can change
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,7 @@ class RuleSettings:
     kerb_prior: how many times denser standing vehicles are at a kerb (zones, bays, the kerb beyond
     a zone's end) than in lanes and on pavements; 1 judges by area alone (docs/adr/0005).
     kerb_prior_parked is the same for one seen there over parked_s: no queue stands that long.
+    class_majority: the share of a vehicle's sights that must agree on what binds it: two of three.
     standing_proof_s: a vehicle whose speed is unknown or doubtful counts as standing when sights of
     it at one place are this far apart, longer than a red light; queue_proof_s: one in a queue.
     """
@@ -26,6 +27,7 @@ class RuleSettings:
     p_watch: float = 0.02
     kerb_prior: float = 5.0
     kerb_prior_parked: float = 10.0
+    class_majority: float = 0.65
     standing_prior: float = 0.9  # of a vehicle at a kerb, before its speed is looked at
     p_standing_unknown: float = 0.5
     p_moving: float = 0.20  # below this probability of standing there is no finding at all
@@ -56,6 +58,8 @@ class RuleSettings:
             raise ValueError(
                 f"0 < p_review <= p_enforce < 1 expected, got {self.p_review}, {self.p_enforce}"
             )
+        if not 0.5 < self.class_majority <= 1.0:
+            raise ValueError(f"class_majority must lie in (0.5, 1], got {self.class_majority}")
         if not 1.0 <= self.kerb_prior <= self.kerb_prior_parked:
             raise ValueError(
                 "1 <= kerb_prior <= kerb_prior_parked expected, "

@@ -49,6 +49,11 @@ class Verdict:
     dwell_s: float
     needs_dwell_s: float  # seen this long at one place it would be proved
 
+    @property
+    def is_unproved_warning(self) -> bool:
+        """A watch only exists to become a case, and in a warning zone there never is one."""
+        return self.kind == "watch" and self.zone.phase == "warning"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Claim:

@@ -112,6 +112,13 @@ class ZoneMap:
                 found.append(ZoneHit(zone, inside))
         return sorted(found, key=lambda hit: hit.zone.zone_id)
 
+    def treats_alike(self, one: str, other: str, place: GeoPoint) -> bool:
+        """Whether every zone near the place says the same of two classes of vehicle."""
+        if one == other:
+            return True
+        near = self._near(place)
+        return all(zone.covers_class(one) == zone.covers_class(other) for zone in near)
+
     def probability_of(self, rule: ZoneRule, place: GeoPoint, at: datetime) -> float:
         """Of the place lying in any zone of this rule that is in force at the instant."""
         inside = np.zeros(POINTS, dtype=bool)

@@ -121,8 +121,9 @@ class Finding:
     """A rule's claim about one observation; its id is derived from its evidence.
 
     kind: enforce (may become a ticket), warning (a warning-phase zone: never a crew's ticket),
-    review (doubtful: a person decides), watch (not yet a hazard: a vehicle within its grace time;
-    kept so that a later sight can prove the dwell, shown to nobody).
+    review (doubtful: a person decides), watch (not yet a hazard: a vehicle within its grace time,
+    kept so that a later sight can prove the dwell; or one whose class alone excuses it, kept to
+    contradict sights that say another class; shown to nobody).
     """
 
     id: str
