@@ -114,6 +114,51 @@ def test_passes_that_come_one_by_one_end_where_all_at_once_ends(
         )
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0)], ids=str)
+@pytest.mark.parametrize(
+    ("classes", "properties", "kind", "is_open"),
+    [
+        (("truck", "truck", "car"), {"exempt_classes": ["truck"]}, "watch", False),
+        (("car", "car", "truck"), {"exempt_classes": ["truck"]}, "enforce", True),
+        (("car", "car", "truck"), {"vehicle_classes": ["truck"]}, "watch", False),
+        (("truck", "truck", "car"), {"vehicle_classes": ["truck"]}, "enforce", True),
+    ],
+)
+def test_a_vehicle_is_of_the_class_that_most_passes_say_in_whatever_order_they_come(
+    order: tuple[int, ...],
+    classes: tuple[str, ...],
+    properties: dict[str, Any],
+    kind: str,
+    is_open: bool,
+    tmp_path: Path,
+    capsys: CaptureFixture,
+) -> None:
+    """A ticket that the first passes made is rejected once the others contradict them."""
+    zones = write_zone(tmp_path / "z.geojson", **properties)
+    at_the_kerb = {"lat_deg": CAR[0], "speed_mps": 0.0, "speed_sigma_mps": 0.2}
+    passes = [
+        line(f"p{k}-1", f"p{k}", name, f"08:{10 * order[k]:02d}", **at_the_kerb)
+        for k, name in enumerate(classes)
+    ]
+    one_by_one = [[one] for one in passes]
+    for name, calls in (("whole", [passes]), ("on", one_by_one), ("back", one_by_one[::-1])):
+        url = f"sqlite:///{tmp_path / name}.db"
+        for records in calls:
+            file = write_lines(tmp_path / "o.jsonl", records)
+            assert in_process(capsys, "fuse", file, "--zones", zones, "--db", url).rc == 0
+        store = open_store(url, create=False)
+        try:
+            (incident,) = store.incidents()
+            states = [ticket.state for ticket in store.tickets()]
+        finally:
+            store.close()
+        assert incident.kind == kind
+        assert incident.class_name == classes[0]
+        assert len(incident.observation_ids) == 3
+        was_raised = is_open or name == "back"  # by its first pass
+        assert states == (["reported" if is_open else "rejected"] if was_raised else [])
+
+
 def without(records: list[dict[str, Any]], names: tuple[str, ...]) -> list[str]:
     """The records less some fields, in an order that needs no names."""
     return sorted(

@@ -52,9 +52,10 @@ def _box(half_east_m: float, half_north_m: float) -> dict[str, Any]:
     return {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
 
 
-def write_zone(path: Path) -> Path:
-    """A no-stopping zone of 30 m by 10 m around the car."""
-    return _collection(path, [(_box(15, 5), {"zone_id": "lane", "rule": "no_stopping"})])
+def write_zone(path: Path, **properties: Any) -> Path:
+    """A no-stopping zone of 30 m by 10 m around the car; properties replace or add."""
+    lane = {"zone_id": "lane", "rule": "no_stopping"} | properties
+    return _collection(path, [(_box(15, 5), lane)])
 
 
 def write_grids(path: Path) -> Path:

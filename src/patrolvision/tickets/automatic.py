@@ -2,9 +2,10 @@
 
 An incident that later looks prove gone proposes verification; one that is seen again after the crew
 reported back, or after closing, sends the ticket back to work; one that a new analysis withdraws
-takes its ticket with it, and brings it back when an analysis confirms it again. Only what the
-office has taken up gets a proposal into its history: an untouched ticket stays a function of what
-was seen, in whatever order it was told (`proposal` shows its proposal all the same).
+takes its ticket with it, and brings it back when an analysis confirms it again. So does a vehicle
+that most sights say is of a class its rule does not bind. Only what the office has taken up gets a
+proposal into its history: an untouched ticket stays a function of what was seen, in whatever order
+it was told (`proposal` shows its proposal all the same).
 
 Every act follows from ticket and incident alone, so that settling again does nothing.
 """
@@ -70,13 +71,20 @@ def proposal(
 
 
 def _act(ticket: Ticket, incident: Incident) -> Act | None:
-    if incident.status == "dismissed":
+    if incident.status == "dismissed" or _is_contradicted(ticket, incident):
         return _withdrawn(ticket, incident)
     if ticket.state == "rejected":
         return _brought_back(ticket, incident)
     if incident.status == "removed":
         return _proposed(ticket, incident)
     return _seen_again(ticket, incident)
+
+
+def _is_contradicted(ticket: Ticket, incident: Incident) -> bool:
+    """Whether most sights say a class that the rule does not bind, and nobody has acted yet."""
+    untouched = ticket.state == "reported" and all(e.actor == AUTOMATIC for e in ticket.history)
+    share = incident.evidence.get("class_share", 1.0)
+    return untouched and incident.kind == "watch" and share < 0.5
 
 
 def _automatic(ticket: Ticket, action: str, at: datetime, note: str = "", **more: Any) -> Act:
