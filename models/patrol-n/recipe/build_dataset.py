@@ -16,6 +16,7 @@ import shutil
 import sys
 import tomllib
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,15 @@ def overlaps(one: Boxes, other: Boxes) -> tuple[NDArray[np.float64], NDArray[np.
     area_other = (other[:, 3:5] - other[:, 1:3]).prod(axis=1)
     union = area_one[:, None] + area_other[None, :] - inter
     return inter / np.maximum(union, 1e-9), inter / np.maximum(area_one[:, None], 1e-9)
+
+
+def undrawn(seen: Boxes, drawn: Boxes, max_iou: float) -> Boxes:
+    """The boxes of `seen` that nobody drew."""
+    if not len(drawn) or not len(seen):
+        return seen
+    iou, inside = overlaps(seen, drawn)
+    kept: Boxes = seen[(iou.max(axis=1) < max_iou) & (inside.max(axis=1) < 0.7)]
+    return kept
 
 
 def merge_same(boxes: Boxes, max_iou: float = 0.55, max_inside: float = 0.9) -> Boxes:
@@ -236,10 +246,7 @@ def add_teacher(
         ]
         seen = np.array(rows, dtype=np.float64).reshape(-1, 5)
         same = drawn[drawn[:, 0] >= classes.index("person")]  # a burning car is fire and car
-        if len(same) and len(seen):
-            iou, inside = overlaps(seen, same)
-            new = (iou.max(axis=1) < teacher["max_iou_with_drawn"]) & (inside.max(axis=1) < 0.7)
-            seen = seen[new]
+        seen = undrawn(seen, same, teacher["max_iou_with_drawn"])
         added.update(f"{source['name']}:{classes[int(kind)]}" for kind in seen[:, 0])
         write_labels(out / "labels" / f"{name}.txt", np.vstack([drawn, seen]), (width, height))
     return added
@@ -260,14 +267,23 @@ def count(
 
 def repeated(names: list[str], sources: dict[str, Any], stage: int) -> list[str]:
     """The names with those of each source repeated as its `repeat` says; 0.5 takes every second."""
+
+    def rate_of(name: str) -> tuple[str, float]:
+        source = name.split("__")[0]
+        repeats = sources[source].get("repeat", [1])
+        return source, repeats[min(stage, len(repeats) - 1)]
+
+    return repeated_by(names, rate_of)
+
+
+def repeated_by(names: list[str], rate_of: Callable[[str], tuple[str, float]]) -> list[str]:
+    """The names as often as rate_of says: the kind of a picture, and how often those come."""
     seen: Counter[str] = Counter()
     chosen = []
     for name in names:
-        source = name.split("__")[0]
-        repeats = sources[source].get("repeat", [1])
-        rate = repeats[min(stage, len(repeats) - 1)]
-        index = seen[source]
-        seen[source] += 1
+        kind, rate = rate_of(name)
+        index = seen[kind]
+        seen[kind] += 1
         chosen += [name] * (int((index + 1) * rate) - int(index * rate))
     return chosen
 

@@ -20,10 +20,10 @@ from pathlib import Path
 import build_dataset as first
 import cv2
 import numpy as np
+import second_data as second
 from numpy.typing import NDArray
 
-LITTER, FIRE, SMOKE = 0, 1, 2
-VEHICLES = (5, 6, 7, 8)
+LITTER, FIRE, CAR = 0, 1, 5
 CAR_LENGTH_M = 4.5
 REPEATS = {
     "litter_taco": 4.0,
@@ -38,7 +38,6 @@ REPEATS = {
 }
 SIDE = 640
 MOST = 300  # cut-outs of a kind
-LAST_CLASS = 8
 
 Image = NDArray[np.uint8]
 Mask = NDArray[np.float32]
@@ -53,13 +52,6 @@ class CutOut:
 
 
 Cutter = Callable[[Image, NDArray[np.float64]], CutOut | None]  # picture, x1 y1 x2 y2
-
-
-def labels_of(data: Path, name: str, image: Image) -> first.Boxes:
-    """All boxes of a picture in pixels."""
-    size_wh = (image.shape[1], image.shape[0])
-    kinds = {kind: kind for kind in range(LAST_CLASS + 1)}
-    return first.read_labels(data / "labels" / f"{name}.txt", size_wh, kinds)
 
 
 def hull_of(alpha: Mask, least: float = 0.4) -> tuple[int, int, int, int] | None:
@@ -144,7 +136,7 @@ def cut_outs(
         if len(made) >= MOST:
             break
         image = cv2.imread(str(data / "images" / f"{name}.jpg"))
-        for box in labels_of(data, name, image):
+        for box in second.labels_of(data, name, image, "labels"):
             longer = max(box[3] - box[1], box[4] - box[2])
             if int(box[0]) == kind and sides[0] <= longer <= sides[1]:
                 cut = how(image, box[1:])
@@ -233,8 +225,8 @@ def seen_from_air(
     while True:
         name = rng.choice(names)
         image = cv2.imread(str(data / "images" / f"{name}.jpg"))
-        boxes = labels_of(data, name, image)
-        lengths = [max(b[3] - b[1], b[4] - b[2]) for b in boxes if b[0] == 5]
+        boxes = second.labels_of(data, name, image, "labels")
+        lengths = [max(b[3] - b[1], b[4] - b[2]) for b in boxes if b[0] == CAR]
         if not lengths or min(image.shape[:2]) < SIDE // 2:
             continue
         zoom = rng.choice([1, 2, 2, 3])
@@ -244,10 +236,7 @@ def seen_from_air(
         boxes = first.crop_boxes(boxes, (left, top, left + side, top + side))
         cut = image[top : top + side, left : left + side]
         for _ in range(rng.randrange(4)):
-            boxes = np.column_stack(
-                [boxes[:, 0], boxes[:, 2], side - boxes[:, 3], boxes[:, 4], side - boxes[:, 1]]
-            )
-            cut = np.rot90(cut)
+            boxes, cut = second.turned(boxes, (side, side)), np.rot90(cut)
         scale = SIDE / side
         boxes[:, 1:] *= scale
         large = cv2.resize(np.ascontiguousarray(cut), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
@@ -297,7 +286,7 @@ def small_fires(
         else:
             name = rng.choice(street)
             image = cv2.imread(str(data / "images" / f"{name}.jpg"))
-            boxes = labels_of(data, name, image)
+            boxes = second.labels_of(data, name, image, "labels")
             if rng.random() < 0.3:
                 dark = (image / 255.0) ** rng.uniform(1.2, 2.2) * rng.uniform(0.35, 0.8)
                 image = (dark * 255).astype(np.uint8)
@@ -315,16 +304,10 @@ def small_fires(
             yield image, boxes
 
 
-def repeated(out: Path, names: list[str]) -> list[str]:
-    """The names as often as REPEATS says."""
-    seen: Counter[str] = Counter()
-    chosen: list[str] = []
-    for name in names:
-        source = name.split("__")[0]
-        index = seen[source]
-        seen[source] += 1
-        chosen += [name] * (int((index + 1) * REPEATS[source]) - int(index * REPEATS[source]))
-    return chosen
+def rate_of(name: str) -> tuple[str, float]:
+    """The kind of a picture, and how often those come."""
+    kind = name.split("__")[0]
+    return kind, REPEATS[kind]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -346,7 +329,10 @@ def main(argv: list[str] | None = None) -> int:
             places = (args.taught / there.name, there, args.second / folder / there.name)
             target = next(place for place in places if place.exists()).resolve()
             (args.out / folder / f"{name}.{end}").symlink_to(target)
-    of = lambda *starts: [n for n in names if n.startswith(starts)]  # noqa: E731
+
+    def of(*starts: str) -> list[str]:
+        return [name for name in names if name.startswith(starts)]
+
     rng = random.Random(args.seed)
     pieces = cut_outs(args.out, of("litter_taco"), LITTER, (36, 300), cut_out, rng)
     heaps = cut_outs(args.out, of("litter_street"), LITTER, (60, 280), cut_out, rng)
@@ -367,7 +353,7 @@ def main(argv: list[str] | None = None) -> int:
             size_wh = (image.shape[1], image.shape[0])
             first.write_labels(args.out / "labels" / f"{name}.txt", boxes, size_wh)
             names.append(name)
-    chosen = repeated(args.out, names)
+    chosen = first.repeated_by(names, rate_of)
     first.write_listing(args.out / "train.txt", chosen)
     print(len(chosen), Counter(name.split("__")[0] for name in chosen))
     return 0

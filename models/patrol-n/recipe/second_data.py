@@ -167,17 +167,14 @@ def lamp_pictures(data: Path, writer: Writer, names: list[str], count: int, seed
 
 def repeated(names: list[str], plain: set[str]) -> list[str]:
     """The names as often as REPEATS says; bins without litter BINS_ONLY_REPEAT times."""
-    seen: Counter[str] = Counter()
-    chosen: list[str] = []
-    for name in names:
+
+    def rate_of(name: str) -> tuple[str, float]:
         source = name.split("__")[0]
         if source == "litter_street_garbage_bins" and name in plain:
-            chosen += [name] * BINS_ONLY_REPEAT
-            continue
-        rate, index = REPEATS[source], seen[source]
-        seen[source] += 1
-        chosen += [name] * (int((index + 1) * rate) - int(index * rate))
-    return chosen
+            return "bins", BINS_ONLY_REPEAT
+        return source, REPEATS[source]
+
+    return first.repeated_by(names, rate_of)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -10,7 +10,6 @@ colours and sizes, a little mixup, and both cores. For a processor without bfloa
 import argparse
 import copy
 import json
-import math
 import random
 import time
 import tomllib
@@ -48,20 +47,6 @@ VIEWS = {
 }
 
 
-def forward(model: nn.Module, images: torch.Tensor, frozen: int) -> Any:
-    """The model's output in training, the first `frozen` layers without a graph."""
-    kept: list[Any] = []
-    x: Any = images
-    for index, layer in enumerate(model.model):
-        if layer.f != -1:
-            there = isinstance(layer.f, int)
-            x = kept[layer.f] if there else [x if j == -1 else kept[j] for j in layer.f]
-        with torch.set_grad_enabled(index >= frozen):
-            x = layer(x)
-        kept.append(x if index in model.save else None)
-    return x
-
-
 def run(args: argparse.Namespace, log: Any) -> None:
     """Train by the clock, a line of the log every 25 steps."""
     names: list[str] = tomllib.loads(args.manifest.read_text())["classes"]
@@ -88,12 +73,9 @@ def run(args: argparse.Namespace, log: Any) -> None:
             done = train.progress(start, step, args.minutes, None)
             if done >= 1:
                 break
-            warm = min(1.0, (step + 1) / RECIPE.warmup_steps)
-            rate = RECIPE.lr * warm * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
-            for group in adam.param_groups:
-                group["lr"] = rate * group["factor"]
+            train.set_rate(adam, RECIPE, step, done)
             images = batch["img"].float().div_(255).to(memory_format=torch.channels_last)
-            loss, items = loss_of(forward(model, images, RECIPE.freeze), batch)
+            loss, items = loss_of(train.forward(model, images, RECIPE.freeze, is_half=False), batch)
             adam.zero_grad(set_to_none=True)
             (loss.sum() / len(images)).backward()
             nn.utils.clip_grad_norm_(model.parameters(), 10.0)

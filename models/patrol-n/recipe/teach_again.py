@@ -15,18 +15,9 @@ import evaluate
 import numpy as np
 
 SUSPECTED, TAUGHT = 0.15, 0.35
+MAX_IOU = 0.45  # with what was drawn
 PERSON = 3
 OF_COCO = {0: 3, 1: 4, 2: 5, 3: 6, 5: 7, 7: 8}  # COCO's index -> ours
-
-
-def undrawn(rows: first.Boxes, drawn: first.Boxes) -> first.Boxes:
-    """The boxes that nobody drew."""
-    same = drawn[drawn[:, 0] >= PERSON]
-    if not len(same) or not len(rows):
-        return rows
-    iou, inside = first.overlaps(rows, same)
-    kept: first.Boxes = rows[(iou.max(1) < 0.45) & (inside.max(1) < 0.7)]
-    return kept
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -51,7 +42,8 @@ def main(argv: list[str] | None = None) -> int:
             taught[:, 5] = [OF_COCO[int(kind)] for kind in taught[:, 5]]
         drawn = evaluate.read_drawn(args.data / "drawn" / f"{name}.txt", size_wh)
         drawn = drawn.astype(float).reshape(-1, 5)
-        rows = undrawn(taught[:, [5, 0, 1, 2, 3]].astype(float).reshape(-1, 5), drawn)
+        rows = taught[:, [5, 0, 1, 2, 3]].astype(float).reshape(-1, 5)
+        rows = first.undrawn(rows, drawn[drawn[:, 0] >= PERSON], MAX_IOU)
         first.write_labels(args.out / f"{name}.txt", np.vstack([drawn, rows]), size_wh)
     return 0
 

@@ -68,19 +68,16 @@ def add_partial(args: argparse.Namespace, val: list[Path]) -> list[str]:
 
 def repeated(out: Path, names: list[str]) -> list[str]:
     """The names as often as REPEATS says; pictures of bins without litter by their own rate."""
-    seen: Counter[str] = Counter()
-    chosen: list[str] = []
-    for name in names:
+
+    def rate_of(name: str) -> tuple[str, float]:
         source = name.split("__")[0]
-        rate = REPEATS[source]
         if source == "litter_street_garbage_bins":
             kinds = {line.split()[0] for line in (out / "labels" / f"{name}.txt").open()}
             if "0" not in kinds:
-                source, rate = "bins", BINS_ONLY_REPEAT
-        index = seen[source]
-        seen[source] += 1
-        chosen += [name] * (int((index + 1) * rate) - int(index * rate))
-    return chosen
+                return "bins", BINS_ONLY_REPEAT
+        return source, REPEATS[source]
+
+    return first.repeated_by(names, rate_of)
 
 
 def main(argv: list[str] | None = None) -> int:

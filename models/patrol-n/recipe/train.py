@@ -82,11 +82,11 @@ def freeze(model: nn.Module, below: int) -> None:
             parameter.requires_grad_(index >= below)
 
 
-def forward(model: nn.Module, images: torch.Tensor, frozen: int) -> Any:
-    """The model's output in training, in bfloat16, the first `frozen` layers without a graph."""
+def forward(model: nn.Module, images: torch.Tensor, frozen: int, is_half: bool = True) -> Any:
+    """The model's output in training, in bfloat16 if is_half; `frozen` layers without a graph."""
     kept: list[Any] = []
     x: Any = images
-    with torch.autocast(images.device.type, dtype=torch.bfloat16):
+    with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=is_half):
         for index, layer in enumerate(model.model):
             if layer.f != -1:
                 x = (
@@ -157,6 +157,14 @@ def optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     )
 
 
+def set_rate(adam: torch.optim.Optimizer, recipe: Recipe, step: int, done: float) -> None:
+    """The learning rate of a step: up in the warm-up, then down a half cosine of the run."""
+    warm = min(1.0, (step + 1) / recipe.warmup_steps)
+    rate = recipe.lr * warm * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
+    for group in adam.param_groups:
+        group["lr"] = rate * group["factor"]
+
+
 def save(path: Path, ema: nn.Module, notes: dict[str, Any]) -> None:
     """Write a checkpoint that ultralytics reads: the model in half precision, and the notes."""
     model = copy.deepcopy(ema).half().eval()
@@ -209,10 +217,7 @@ def run(args: argparse.Namespace, recipe: Recipe) -> Iterator[dict[str, Any]]:
                 )
                 mosaic = False
                 break
-            warm = min(1.0, (step + 1) / recipe.warmup_steps)
-            rate = recipe.lr * warm * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
-            for group in adam.param_groups:
-                group["lr"] = rate * group["factor"]
+            set_rate(adam, recipe, step, done)
             images = batch["img"].float().div_(255).to(memory_format=torch.channels_last)
             preds = as_float(forward(model, images, recipe.freeze))
             loss, items = loss_of(preds, batch)
