@@ -14,13 +14,13 @@ from pyproj import Geod, Transformer
 
 from patrolvision.geo.camera import rays_from_pixels
 from patrolvision.geo.project import (
-    PARTS,
     GroundPoint,
     NoGround,
     locate_pixel,
     locate_pixels,
     pixel_of,
 )
+from patrolvision.geo.spread import PARTS
 from patrolvision.types import Lens, Pose
 
 AT = datetime(2026, 5, 4, tzinfo=UTC)

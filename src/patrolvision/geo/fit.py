@@ -16,7 +16,8 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from patrolvision.geo.geodesy import local_en, offset
-from patrolvision.geo.project import PARTS, GroundPoint
+from patrolvision.geo.project import GroundPoint
+from patrolvision.geo.spread import PARTS
 from patrolvision.types import FloatArray, GeoPoint
 
 INDEPENDENT_S = 0.5  # frames closer than this repeat each other's errors of box and suspension

@@ -18,12 +18,10 @@ from patrolvision.geo.camera import pixels_from_rays, rays_from_pixels
 from patrolvision.geo.elevation import ElevationGrid, crossing
 from patrolvision.geo.geodesy import local_en, offset
 from patrolvision.geo.ground import FARTHEST_FLAT_M, meet_flat
-from patrolvision.geo.spread import FLOOR_M2, RaySpread, honest_covariance
+from patrolvision.geo.spread import FLOOR_M2, PARTS, RaySpread, honest_covariance
 from patrolvision.types import FloatArray, GeoPoint, Lens, Pose
 
-PARTS = ("east", "north", "height", "heading", "pitch", "roll", "u", "v")
-BIAS_PARTS = (0, 1, 3)
-IN_ORDER = (6, 7, 5, 0, 1, 2, 3, 4)  # of a RaySpread's errors: PARTS
+BIAS_PARTS = [PARTS.index(name) for name in ("east", "north", "heading")]
 FLATTEST = (
     0.3  # one sigma of the depression angle over its tangent: 1 sigma moves the place by 30 %
 )
@@ -133,7 +131,7 @@ def _locate_ray(
     if refusal:
         return refusal
     cov = honest_covariance(spread, quick)
-    parts = _stretched(spread.jacobian()[:, IN_ORDER], cov)
+    parts = _stretched(spread.jacobian(), cov)
     bias = parts[:, BIAS_PARTS] @ parts[:, BIAS_PARTS].T
     ground = GeoPoint(*place, (cov + cov.T) / 2)
     range_m = float(pose.height_m / -ray[2])

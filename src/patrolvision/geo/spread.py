@@ -26,8 +26,9 @@ FLOOR_M2 = 1e-6  # all sigmas may be 0, a covariance may not
 _STEP = math.sqrt(3.0)  # of the unscented transform: matches a normal's fourth moment
 _NEARLY_LINEAR = 0.01  # a relative change of variance: the 95 % move by less than 0.1 %
 _DRAWS = 4096
-_PRIMES = (2, 3, 5, 7, 11, 13, 17, 19)
-_CURVED = 6  # of the errors; the camera's place moves all places by as much
+PARTS = ("east", "north", "height", "heading", "pitch", "roll", "u", "v")  # what errs, in order
+_PRIMES = (17, 19, 13, 2, 3, 5, 7, 11)  # of PARTS: small ones, which spread best, for the angles
+_CURVED = 6  # the last of PARTS; the camera's place moves all places by as much
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,34 +63,33 @@ class RaySpread:
         )
 
     def jacobian(self) -> FloatArray:
-        """offsets to first order: (2, 8)."""
+        """offsets to first order, a column for each of PARTS: (2, 8)."""
         return np.column_stack(
             [
-                flat_derivative(self.ray_enu, self.height_m) @ self.turns(),
-                self.ray_enu[:2] / -self.ray_enu[2] * self.sigma_height_m,
                 np.eye(2) * self.sigma_position_m,
+                self.ray_enu[:2] / -self.ray_enu[2] * self.sigma_height_m,
+                flat_derivative(self.ray_enu, self.height_m) @ self.turns(),
             ]
         )
 
     def offsets(self, draws: FloatArray) -> FloatArray:
         """East and north (N, 2) from the nominal place for standard normal draws (N, 8).
 
-        The draws are of heading, pitch, roll, u, v, height, east, north; inf where a ray misses
-        the ground.
+        The draws are of PARTS; inf where a ray misses the ground.
         """
-        rays = self.ray_enu + draws[:, 3:5] @ self.nudges.T
-        rays = _turned(rays, self.forward, draws[:, 2] * self.sigma_roll_rad)
-        rays = _turned(rays, self.right, draws[:, 1] * self.sigma_pitch_rad)
-        turn = draws[:, 0] * self.sigma_heading_rad
+        rays = self.ray_enu + draws[:, 6:] @ self.nudges.T
+        rays = _turned(rays, self.forward, draws[:, 5] * self.sigma_roll_rad)
+        rays = _turned(rays, self.right, draws[:, 4] * self.sigma_pitch_rad)
+        turn = draws[:, 3] * self.sigma_heading_rad
         cos, sin = np.cos(turn), np.sin(turn)
-        height = self.height_m + draws[:, 5] * self.sigma_height_m
+        height = self.height_m + draws[:, 2] * self.sigma_height_m
         with np.errstate(divide="ignore"):
             reach = np.where(rays[:, 2] < 0, -height / rays[:, 2], np.inf)
         east = (rays[:, 0] * cos + rays[:, 1] * sin) * reach
         north = (rays[:, 1] * cos - rays[:, 0] * sin) * reach
         nominal = -self.ray_enu[:2] / self.ray_enu[2] * self.height_m
         moved = np.stack([east, north], axis=1) - nominal
-        return np.asarray(moved + draws[:, 6:] * self.sigma_position_m)
+        return np.asarray(moved + draws[:, :2] * self.sigma_position_m)
 
 
 def _turned(rays: FloatArray, axis: FloatArray, angles: FloatArray) -> FloatArray:
@@ -149,7 +149,7 @@ def _second_moments(spread: RaySpread) -> FloatArray:
 @lru_cache(maxsize=1)
 def _probes() -> FloatArray:
     """The draws (33, 8) of the transform: each error ahead, back and by one sigma, and each two."""
-    axes = np.eye(_CURVED, 8)
+    axes = np.eye(len(PARTS))[-_CURVED:]
     one, other = np.triu_indices(_CURVED, 1)
     return np.concatenate([axes * _STEP, -axes * _STEP, axes, axes[one] + axes[other]])
 
