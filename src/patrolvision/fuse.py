@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from patrolvision import records, wiring
-from patrolvision.config import Settings, checked
+from patrolvision.config import settings_on
 from patrolvision.errors import EXIT_OK, EXIT_SOME_ITEMS_FAILED, ObservationError
 from patrolvision.listing import counted
 from patrolvision.peek import lines, parsed
@@ -77,8 +77,7 @@ def _check_agreement(first: dict[str, Any], again: dict[str, Any], line: int) ->
 def fuse(args: argparse.Namespace) -> dict[str, Any]:
     """The summary of one call; its failures are named in `failed`."""
     failed: dict[str, str] = {}
-    told = {} if args.timezone is None else {"timezone": args.timezone}
-    settings = checked(Settings, told, where="the command line")
+    settings = settings_on(args.timezone)
     rules = wiring.rulebook(args.zones, settings, failed)
     grids = wiring.grids(args.grids)
     known = wiring.registered_classes(settings)

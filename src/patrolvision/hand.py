@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from patrolvision import wiring
-from patrolvision.config import Settings, checked
+from patrolvision.config import settings_on
 from patrolvision.errors import EXIT_OK, EXIT_SOME_ITEMS_FAILED, ConfigError
 from patrolvision.incidents import hand
 from patrolvision.pipeline import decide
@@ -89,8 +89,7 @@ def _rules(
         return None
     if args.zones is None:
         raise ConfigError("--zones: expected the zones by which the vehicles are judged anew")
-    told = {} if args.timezone is None else {"timezone": args.timezone}
-    settings = checked(Settings, told, where="the command line")
+    settings = settings_on(args.timezone)
     return wiring.rulebook(args.zones, settings, failed)
 
 

@@ -109,7 +109,7 @@ def _run(
     settings: Settings, mission: Mission, threads: int | None, progress: Progress
 ) -> MissionResult:
     camera = wiring.camera(mission.camera)
-    rules = wiring.rulebook(mission.zones or settings.zones, settings, {}, is_checked=True)
+    rules = wiring.rulebook(mission.zones or settings.zones, settings, {}, warns=False)
     grids = wiring.grids(mission.grids or settings.grids)
     is_photos = wiring.is_photos(mission)
     calibration: list[str] = []

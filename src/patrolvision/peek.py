@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from patrolvision import wiring
-from patrolvision.config import Settings, checked
+from patrolvision.config import Settings, checked, settings_on
 from patrolvision.errors import (
     EXIT_OK,
     EXIT_SOME_ITEMS_FAILED,
@@ -137,8 +137,8 @@ def telemetry(args: argparse.Namespace) -> int:
     """`patrolvision telemetry`: the samples of any supported telemetry, as JSON lines or GPX."""
     from patrolvision.sources.telemetry import log_to_gpx, read_telemetry
 
-    settings = checked(Settings, {"timezone": args.timezone}, where="the command line")
-    log = read_telemetry(args.file, timezone=ZoneInfo(settings.timezone), datum=args.datum)
+    zone = ZoneInfo(settings_on(args.timezone).timezone)
+    log = read_telemetry(args.file, timezone=zone, datum=args.datum)
     if args.format == "gpx":
         sys.stdout.write(log_to_gpx(log))
     else:

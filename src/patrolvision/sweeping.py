@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from patrolvision import records, wiring
-from patrolvision.config import Settings, checked
+from patrolvision.config import settings_on
 from patrolvision.errors import EXIT_OK, EXIT_SOME_ITEMS_FAILED, CallError, ItemError
 from patrolvision.listing import counted, print_table
 from patrolvision.report.sweeping import (
@@ -110,7 +110,7 @@ def _routes(
     """The samples of each file that can be read, by time, and how many could not."""
     from patrolvision.sources.telemetry import read_telemetry
 
-    zone = ZoneInfo(checked(Settings, {"timezone": timezone}, where="the command line").timezone)
+    zone = ZoneInfo(settings_on(timezone).timezone)
     read: list[list[TelemetrySample]] = []
     failed = 0
     for path in paths:

@@ -14,7 +14,13 @@ from patrolvision.config.neighbours import (
     load_neighbours,
 )
 from patrolvision.config.office import SERVICE_TABLES, OfficeSettings, load_office
-from patrolvision.config.recordings import MissionEntry, MissionFile, Settings, load_missions
+from patrolvision.config.recordings import (
+    MissionEntry,
+    MissionFile,
+    Settings,
+    load_missions,
+    settings_on,
+)
 from patrolvision.config.streams import Profile, StreamEntry, WatchFile, load_watch
 
 __all__ = [
@@ -39,4 +45,5 @@ __all__ = [
     "load_office",
     "load_watch",
     "secret_keys",
+    "settings_on",
 ]

@@ -99,6 +99,15 @@ class MissionEntry(Frozen):
         )
 
 
+def settings_on(timezone: str | None) -> Settings:
+    """Default settings on the clock that the command line names; ConfigError if there is none such.
+
+    None: nobody named one, which `model_fields_set` tells.
+    """
+    given = {} if timezone is None else {"timezone": timezone}
+    return checked(Settings, given, where="the command line")
+
+
 class MissionFile(Frozen):
     """A mission file: several recordings with their telemetry, camera, zones and grids."""
 

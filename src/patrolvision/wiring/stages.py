@@ -169,12 +169,12 @@ def rulebook(
     settings: Settings,
     failed: dict[str, str] | None = None,
     *,
-    is_checked: bool = False,
+    warns: bool = True,
 ) -> Rulebook:
     """The rules of all hazards over a zones file; ConfigError names the zone and field at fault.
 
     With `failed` given, a bad zone goes into it under its name and the others hold. Hours on a
-    clock that nobody named are warned of, unless is_checked says that this was done before.
+    clock that nobody named are warned of, unless the caller did so before.
     """
     from patrolvision.rules.rulebook import Rulebook
     from patrolvision.rules.zones import load_zones, read_zones
@@ -188,7 +188,7 @@ def rulebook(
     else:
         zone_map, problems = read_zones(zones, settings.timezone, public_holidays())
         failed.update({f"{zones} [{k}]": problem for k, problem in enumerate(problems, 1)})
-    if not is_checked and "timezone" not in settings.model_fields_set:
+    if warns and "timezone" not in settings.model_fields_set:
         _warn_of_guessed_clocks(zones, zone_map, settings.timezone)
     return Rulebook(zone_map, registered=known)
 
