@@ -84,10 +84,11 @@ def superseded(engine: Engine, kind: AreaKind, before: datetime) -> list[str]:
     versions = select(areas.c.sha256, areas.c.since).where(areas.c.kind == kind)
     with reading(engine) as connection:
         found = connection.execute(versions.order_by(areas.c.version)).all()
-    ends = [since for _, since in found[1:]]
-    old = {sha256 for (sha256, _), end in zip(found, ends, strict=False) if end < before}
-    lasting = {sha256 for (sha256, _), end in zip(found, ends, strict=False) if end >= before}
-    return sorted(old - lasting - {sha256 for sha256, _ in found[-1:]})
+    ends = [*(since for _, since in found[1:]), None]
+    lasting = {
+        sha256 for (sha256, _), end in zip(found, ends, strict=True) if end is None or end >= before
+    }
+    return sorted({sha256 for sha256, _ in found} - lasting)
 
 
 def _newest(kind: AreaKind) -> Select[tuple[object, ...]]:

@@ -59,9 +59,12 @@ def quad_of(lat_deg: float, lon_deg: float) -> int:
 def quads_in(tile: Tile) -> Range:
     """The numbers of the places that lie in a tile."""
     zoom, column, row = tile
-    shift = 2 * (ZOOM - zoom)
-    first = _morton(column, row) << shift
-    return first, first + (1 << shift) - 1
+    return _places_in(_morton(column, row), ZOOM - zoom)
+
+
+def _places_in(number: int, zooms: int) -> Range:
+    """The same of a tile by its number, so many zooms above the places."""
+    return number << 2 * zooms, (number + 1 << 2 * zooms) - 1
 
 
 def key_of(quad: int, zoom: int) -> int:
@@ -138,19 +141,14 @@ def _covering(window: tuple[int, int, int, int], most: int) -> list[Range]:
                         continue
                     child = number << 2 | (y & 1) << 1 | x & 1
                     if x in whole_x and y in whole_y:
-                        whole.append(_numbers(child, shift))
+                        whole.append(_places_in(child, shift))
                     else:
                         partly.append((x, y, child))
         if len(inside) + len(whole) + len(partly) > most:
             break
         inside += whole
         edge, zoom = partly, zoom + 1
-    return [*inside, *(_numbers(number, ZOOM - zoom) for _, _, number in edge)]
-
-
-def _numbers(number: int, shift: int) -> Range:
-    """The places in the tile of a number, so many zooms above theirs."""
-    return number << 2 * shift, (number + 1 << 2 * shift) - 1
+    return [*inside, *(_places_in(number, ZOOM - zoom) for _, _, number in edge)]
 
 
 def joined(ranges: list[Range]) -> list[Range]:
