@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 from typing import Literal
 
 from sqlalchemy import Engine, Select, select
@@ -84,10 +85,8 @@ def superseded(engine: Engine, kind: AreaKind, before: datetime) -> list[str]:
     versions = select(areas.c.sha256, areas.c.since).where(areas.c.kind == kind)
     with reading(engine) as connection:
         found = connection.execute(versions.order_by(areas.c.version)).all()
-    ends = [*(since for _, since in found[1:]), None]
-    lasting = {
-        sha256 for (sha256, _), end in zip(found, ends, strict=True) if end is None or end >= before
-    }
+    followed = zip_longest(found, (since for _, since in found[1:]))
+    lasting = {sha256 for (sha256, _), end in followed if end is None or end >= before}
     return sorted({sha256 for sha256, _ in found} - lasting)
 
 
