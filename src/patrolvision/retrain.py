@@ -89,7 +89,7 @@ def _learnt(
     if network.names_of(net) != parent.classes:
         raise ConfigError(f"{parent.id}: its checkpoint has other classes than its card")
     learner = trainer.begin(network.with_classes(net, classes), shaped)
-    start = {name: value.clone() for name, value in learner.average.state_dict().items()}
+    before = trainer.Parent(trainer.at_rest(learner.network), parent.classes)
     state = args.out / checkpoints.STATE
     if state.is_file():
         checkpoints.load_state(state, learner, about)
@@ -108,9 +108,10 @@ def _learnt(
             shaped,
             tracker=trackers,
             save=lambda now: checkpoints.save_state(state, now, about),
+            parent=before,
             on_step=on_step,
         )
-    return trainer.blended(average, start, shaped.blend)
+    return trainer.blended(average, before.network.state_dict(), shaped.blend)
 
 
 def training_set(
@@ -268,6 +269,7 @@ def _train_settings(args: argparse.Namespace) -> trainer.TrainSettings:
         "device",
         "save_every",
         "blend",
+        "parent_weight",
     )
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if args.replay_share is not None:

@@ -98,6 +98,7 @@ def test_old_and_new_share_each_batch_as_asked_and_hard_ones_come_more_often() -
         ({"imgsz": 100}, "imgsz"),
         ({"replay": 1.0}, "replay"),
         ({"lr": 0.0}, "lr"),
+        ({"parent_weight": -0.1}, "parent_weight"),
         ({"steps": 0}, "steps"),
     ],
 )
@@ -138,7 +139,7 @@ def test_what_is_not_labelled_is_neither_pushed_up_nor_down() -> None:
 
     for parameter in net.parameters():
         parameter.requires_grad_(True)
-    loss_of = MaskedLoss(net)
+    loss_of = MaskedLoss(net, torch.zeros(9))
     rng = torch.Generator().manual_seed(0)
     predicted = net(torch.rand(2, 3, 96, 96, generator=rng))
     predicted["scores"].retain_grad()
@@ -162,6 +163,32 @@ def test_what_is_not_labelled_is_neither_pushed_up_nor_down() -> None:
     assert pushed[0, 0][x > 48].all()
     assert pushed[1, 5].any()  # what is drawn is taught all the same
     assert not pushed[1, [0, 1, 2, 3, 4, 6, 7, 8]].any()
+
+
+@needs_torch
+def test_where_labels_say_nothing_the_parent_is_heard() -> None:
+    import torch
+
+    shipped()  # its reading makes ultralytics importable where torchvision is not
+
+    from patrolvision.training.masked_loss import MaskedScores
+
+    rng = torch.Generator().manual_seed(0)
+    scores = torch.randn(2, 5, 3, generator=rng).requires_grad_(True)
+    loss_of = MaskedScores(torch.tensor([0.5, 0.5, 0.0]))  # the third class was grown on it
+    loss_of.taught = torch.tensor([True, False, False])
+    loss_of.parent = torch.randn(2, 5, 3, generator=rng).sigmoid()
+    targets = torch.zeros(2, 5, 3)
+    targets[1, 2, 1] = 0.8  # drawn, though nothing else of the class is
+    loss_of(scores, targets).sum().backward()
+    away = scores.detach().sigmoid() - targets
+    expected = away * loss_of.taught
+    expected[..., 1] = 0.5 * (scores.detach().sigmoid() - loss_of.parent)[..., 1]
+    expected[1, 2, 1] = away[1, 2, 1]
+    assert torch.allclose(scores.grad, expected, atol=1e-6)
+    agreed = MaskedScores(torch.ones(3))
+    agreed.taught, agreed.parent = torch.zeros(3, dtype=torch.bool), scores.detach().sigmoid()
+    assert torch.allclose(agreed(scores.detach(), targets)[0], torch.zeros(5, 3), atol=1e-6)
 
 
 @needs_torch
@@ -213,9 +240,12 @@ from patrolvision.training.written import read_dataset
 
 weights, data, out, every = (*map(Path, sys.argv[1:4]), int(sys.argv[4]))
 torch_module()
-settings = trainer.TrainSettings(steps=12, batch=4, imgsz=96, save_every=every)
+settings = trainer.TrainSettings(
+    steps=12, batch=4, imgsz=96, save_every=every, parent_weight=0.5
+)
 learner = trainer.begin(read_checkpoint(weights), settings)
 classes = network.names_of(learner.network)
+parent = trainer.Parent(trainer.at_rest(learner.network), classes)
 state = out / checkpoints.STATE
 if state.is_file():
     checkpoints.load_state(state, learner, {"run": 1})
@@ -226,6 +256,7 @@ out.mkdir(exist_ok=True)
 trainer.train(
     learner, classes, trainer.TrainingSet(pictures, pool), settings,
     tracker=FileTracker(out), save=lambda now: checkpoints.save_state(state, now, {"run": 1}),
+    parent=parent,
 )
 """
 

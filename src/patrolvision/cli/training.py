@@ -76,7 +76,8 @@ def _add_train(commands: Any) -> None:
     train.add_argument("--replay-share", type=float, metavar="P", help="of each batch (0.5)")
     for name, kind in (
         ("steps", int), ("batch", int), ("imgsz", int), ("lr", float), ("freeze", int),
-        ("blend", float), ("seed", int), ("threads", int), ("save-every", int), ("device", str),
+        ("blend", float), ("parent-weight", float), ("seed", int), ("threads", int),
+        ("save-every", int), ("device", str),
     ):  # fmt: skip
         train.add_argument(f"--{name}", type=kind)
     train.add_argument("--name", help="of the release (default: its parent's)")

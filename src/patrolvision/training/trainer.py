@@ -44,6 +44,7 @@ class TrainSettings:
     ema: float = 0.996
     replay: float = 0.5  # share of each batch from the old pictures, where there are any
     blend: float = 0.0  # share of the weights it began with in what comes out
+    parent_weight: float = 0.0  # of what the parent says where labels say nothing
     seed: int = 0
     save_every: int = 50  # steps between checkpoints
     threads: int = 1  # on a shared machine two that wait for each other are far slower than one
@@ -58,6 +59,8 @@ class TrainSettings:
             raise ConfigError(f"replay must lie in [0, 1), got {self.replay}")
         if not 0.0 <= self.blend < 1.0:
             raise ConfigError(f"blend must lie in [0, 1), got {self.blend}")
+        if not 0.0 <= self.parent_weight <= 10.0:
+            raise ConfigError(f"parent_weight must lie in [0, 10], got {self.parent_weight}")
         if not 0.0 < self.lr < 1.0:
             raise ConfigError(f"lr must lie between 0 and 1, got {self.lr}")
 
@@ -85,13 +88,26 @@ class Learner:
     step: int = 0
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Parent:
+    """The network as it began, at rest, and the classes that it knew by then."""
+
+    network: Any
+    classes: Sequence[str]
+
+
 def begin(network: Any, settings: TrainSettings) -> Learner:
     """A learner at step 0 around the network, which it keeps and changes."""
     network = network.float().to(settings.device)
-    average = copy.deepcopy(network).eval()
-    for parameter in average.parameters():
+    return Learner(network, at_rest(network), _optimiser(network, settings))
+
+
+def at_rest(network: Any) -> Any:
+    """A copy that does not learn."""
+    still = copy.deepcopy(network).eval()
+    for parameter in still.parameters():
         parameter.requires_grad_(False)
-    return Learner(network, average, _optimiser(network, settings))
+    return still
 
 
 def train(
@@ -102,6 +118,7 @@ def train(
     *,
     tracker: Tracker,
     save: Callable[[Learner], None],
+    parent: Parent,
     on_step: Callable[[int, Mapping[str, float]], None] = lambda step, figures: None,
 ) -> Any:
     """Train from the learner's step to the last; returns the running average of the network.
@@ -115,15 +132,16 @@ def train(
 
     torch.set_num_threads(settings.threads)
     network = learner.network
-    loss_of = MaskedLoss(network)
+    weights = [settings.parent_weight * (name in parent.classes) for name in classes]
+    loss_of = MaskedLoss(network, torch.tensor(weights, device=settings.device))
     _freeze(network, settings.freeze)
     sums: dict[str, float] = {}
     since, began = 0, time.monotonic()
     for step, views in _prefetched(data, classes, settings, learner.step):
         _set_rate(learner.optimiser, settings, step)
         batch = _batch(views, torch, settings.device)
-        predicted = _as_float(_forward(network, batch["img"], settings, torch))
-        loss, parts = loss_of(predicted, batch)
+        predicted, said = _forward(network, parent.network, batch["img"], settings, torch)
+        loss, parts = loss_of(predicted, batch, said)
         if not bool(torch.isfinite(loss)):
             raise ModelError(f"the loss is no number any more at step {step}: lower --lr")
         learner.optimiser.zero_grad(set_to_none=True)
@@ -224,18 +242,30 @@ def _batch(views: Sequence[View], torch: Any, device: str) -> dict[str, Any]:
     }
 
 
-def _forward(network: Any, images: Any, settings: TrainSettings, torch: Any) -> Any:
-    """The network's output in training, in bfloat16, the frozen layers without a graph."""
+def _forward(network: Any, parent: Any, images: Any, settings: TrainSettings, torch: Any) -> Any:
+    """What the network predicts in training, and what the parent does (None if it has no say).
+
+    Both have the frozen layers in common, which run once and without a graph.
+    """
     kept: list[Any] = []
-    x: Any = images
+    first, rest = slice(0, settings.freeze), slice(settings.freeze, None)
     with torch.autocast(images.device.type, dtype=torch.bfloat16):
-        for index, layer in enumerate(network.model):
-            if layer.f != -1:
-                single = isinstance(layer.f, int)
-                x = kept[layer.f] if single else [x if j == -1 else kept[j] for j in layer.f]
-            with torch.set_grad_enabled(index >= settings.freeze):
-                x = layer(x)
-            kept.append(x if index in network.save else None)
+        with torch.no_grad():
+            x = _through(network, first, images, kept)
+            said = None
+            if settings.parent_weight > 0:
+                said = _as_float(_through(parent, rest, x, list(kept))[1])
+        return _as_float(_through(network, rest, x, kept)), said
+
+
+def _through(network: Any, part: slice, x: Any, kept: list[Any]) -> Any:
+    """What a part of the layers gives; kept is what later layers ask for, None where none does."""
+    for layer in network.model[part]:
+        if layer.f != -1:
+            single = isinstance(layer.f, int)
+            x = kept[layer.f] if single else [x if j == -1 else kept[j] for j in layer.f]
+        x = layer(x)
+        kept.append(x if len(kept) in network.save else None)
     return x
 
 

@@ -1,0 +1,96 @@
+"""The eighth stage: street vehicles and people again as the ancestor knew them, nothing else lost.
+
+    python eighth_stage.py --weights START.pt --stock yolo26n.pt --data OUT4 --manifest dataset.toml
+                           --save RUN --minutes 75
+
+START.pt is 0.4.0 mixed with the stock detector (mix_parts.py), which knows the vehicles of
+streets again and has forgotten some fire. Seven stages had few labelled ones, most of them by a
+teacher that looked only where the release suspected something. Here, on pictures of the ground, the
+class branch learns the stock detector's own probabilities at every anchor beside the labels
+(knowledge distillation, Hinton et al. 2015; against forgetting: Li and Hoiem, Learning without
+Forgetting, 2016), so that every car teaches, boxed or not. Pictures from the air have their drawn
+labels alone: what the stock detector says of them is not worth learning.
+
+OUT4 has ground.txt and air.txt (fifth_data.py). A batch takes from both.
+"""
+
+import argparse
+import dataclasses
+import tomllib
+from collections.abc import Iterator
+
+import seventh_stage as seventh
+import torch
+import train
+from torch.nn import functional
+from ultralytics.utils.loss import v8DetectionLoss
+
+GROUND = dataclasses.replace(seventh.RECIPE, freeze=5, lr=6e-4, batch=13)
+AIR = dataclasses.replace(GROUND, batch=3)
+KNOWN = slice(3, 9)  # person, bicycle, car, motorcycle, bus, truck: those of COCO
+WEIGHT = 0.5  # of what the stock detector says, as the library's gain of its own class loss
+
+
+def together(ground: seventh.Batch, air: seventh.Batch) -> seventh.Batch:
+    """One batch, those of the ground first."""
+    both = {key: torch.cat([ground[key], air[key]]) for key in ("img", "cls", "bboxes")}
+    moved = air["batch_idx"] + len(ground["img"])
+    return {**both, "batch_idx": torch.cat([ground["batch_idx"], moved])}
+
+
+def taught(scores: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy with the teacher's probabilities, both (n, classes, anchors) of logits.
+
+    Divided by the sum of the probabilities, as the library divides by that of its targets.
+    """
+    soft = teacher.sigmoid()
+    loss = functional.binary_cross_entropy_with_logits(scores, soft, reduction="sum")
+    least = functional.binary_cross_entropy(soft, soft, reduction="sum")  # of a perfect pupil
+    return (loss - least) / soft.sum().clamp(min=1)
+
+
+def run(args: argparse.Namespace) -> None:
+    """The eighth stage."""
+    names: list[str] = tomllib.loads(args.manifest.read_text())["classes"]
+    model, adam = seventh.prepared(args.weights, names, GROUND.freeze)
+    stock = train.with_classes(train.YOLO(args.stock).model.float(), names).eval()
+    stock = stock.to(memory_format=torch.channels_last)
+    criterion = v8DetectionLoss(model)
+
+    def loss_of(batch: seventh.Batch) -> tuple[torch.Tensor, list[float]]:
+        images = seventh.as_input(batch)
+        preds = train.forward(model, images, GROUND.freeze, is_half=False)
+        loss, items = criterion(preds, batch)
+        with torch.no_grad():
+            teacher = stock(images[: GROUND.batch])[1]["scores"]
+        extra = taught(preds["scores"][: GROUND.batch, KNOWN], teacher[:, KNOWN])
+        parts = [*(float(value) for value in items.values()), float(extra.detach())]
+        return loss.sum() / len(images) + WEIGHT * extra, parts
+
+    def batches() -> Iterator[seventh.Batch]:
+        sources = [
+            seventh.without_end(seventh.pictures_of(args.data / listing, names), recipe)
+            for listing, recipe in (("ground.txt", GROUND), ("air.txt", AIR))
+        ]
+        for ground, air in zip(*sources, strict=True):
+            yield together(ground, air)
+
+    seventh.learn(
+        model,
+        adam,
+        batches(),
+        loss_of,
+        recipe=dataclasses.replace(GROUND, batch=GROUND.batch + AIR.batch),
+        minutes=args.minutes,
+        save=args.save,
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Train and write the checkpoint and a log."""
+    run(seventh.begin(__doc__, argv, stock="the ancestor, as trained on COCO"))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
