@@ -44,6 +44,32 @@ def test_a_body_is_held_to_its_size_whether_or_not_it_names_it(store: SqlStore) 
     assert fine.status_code == 401
 
 
+@pytest.mark.parametrize(
+    "origin", ["http://[", "http://[x]", "null", "evil", "http://testserver:8"]
+)
+def test_an_origin_that_is_no_address_is_somebody_elses(store: SqlStore, origin: str) -> None:
+    client = TestClient(create_app(store))
+    headers = {"Origin": origin, "Cookie": "pv_session=x"}
+    assert client.post("/api/v1/session", headers=headers, json={}).status_code == 403
+
+
+FORM_DOORS = ("/open311/v2/requests.xml", "/api/v1/tickets/t/pictures")
+
+
+@pytest.mark.parametrize("door", FORM_DOORS)
+@pytest.mark.parametrize("charset", ["unicode_escape", "undefined", "punycode", '"utf-16"', "*=x"])
+def test_a_form_in_an_odd_character_set_is_refused(
+    store: SqlStore, door: str, charset: str
+) -> None:
+    client = TestClient(create_app(store))
+    part = b'--X\r\nContent-Disposition: form-data; name="description"\r\n\r\n\\ud800\r\n--X--\r\n'
+    kind = f"multipart/form-data; boundary=X; charset={charset}"
+    refused = client.post(door, content=part, headers={"Content-Type": kind})
+    assert refused.status_code == 415
+    usual = kind.replace(charset, "UTF-8")
+    assert client.post(door, content=part, headers={"Content-Type": usual}).status_code != 415
+
+
 @given(st.lists(st.floats(0, 5), min_size=1, max_size=200), st.integers(1, 60))
 def test_a_bucket_never_lets_more_through_than_its_size_and_rate(
     pauses: list[float], per_minute: int

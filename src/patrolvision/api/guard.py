@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from email.message import Message as Mail
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -85,6 +86,8 @@ class Guard:
             return Problem(413, f"the body may hold {self._most(scope)} bytes")
         if scope["method"] not in SAFE and _is_from_elsewhere(headers):
             return Problem(403, "a page of another site may not write here")
+        if _names_odd_charset(headers.get("content-type", "")):
+            return Problem(415, "Content-Type: the texts of a form must be utf-8")
         return None
 
 
@@ -97,7 +100,24 @@ def _is_from_elsewhere(headers: Headers) -> bool:
     origin = headers.get("origin")
     if origin is None or "cookie" not in headers:
         return False
-    return urlsplit(origin).netloc != headers.get("host")
+    try:
+        return urlsplit(origin).netloc != headers.get("host")
+    except ValueError:  # no address at all, so not ours
+        return True
+
+
+def _names_odd_charset(content_type: str) -> bool:
+    """Whether a form's texts are in another character set than RFC 7578 (section 5.1.2) expects.
+
+    The parser would decode them by whatever codec of Python bears the name: unicode_escape makes
+    texts that nothing can store, others fail.
+    """
+    if not content_type.lower().startswith("multipart/"):
+        return False
+    message = Mail()
+    message["content-type"] = content_type
+    charset = message.get_param("charset", "utf-8")
+    return not isinstance(charset, str) or charset.lower() not in ("utf-8", "utf8", "us-ascii")
 
 
 def _limited(receive: Receive, most: int) -> Receive:
