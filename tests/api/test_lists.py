@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -15,13 +16,17 @@ from fastapi.testclient import TestClient
 from helpers.many_tickets import T0, write
 from helpers.office_people import fresh_store, key
 from helpers.street_lines import two_passes
-from patrolvision import records
+from patrolvision import records, wiring
 from patrolvision.api import shapes
 from patrolvision.api.app import create_app
+from patrolvision.api.problems import Problem
+from patrolvision.api.routes import coverage, events, observations
+from patrolvision.api.security import Office, Principal
 from patrolvision.config import OfficeSettings
 from patrolvision.store import SqlStore, changes, quads
 from patrolvision.store.engine import reading, writing
 from patrolvision.store.office_reads import ticket_rows
+from patrolvision.store.schema import tickets as tickets_table
 
 COUNT = 130
 
@@ -248,11 +253,8 @@ def test_events_tell_what_changed_after_a_position(client: TestClient, store: Sq
         newest = max(before.told)
         (one,) = ticket_rows(connection, ["t-00000007"])
     with writing(store.engine) as connection:
-        from patrolvision.store.schema import tickets
-
-        connection.execute(
-            tickets.update().where(tickets.c.id == "t-00000007").values(priority="urgent")
-        )
+        seventh = tickets_table.c.id == "t-00000007"
+        connection.execute(tickets_table.update().where(seventh).values(priority="urgent"))
     text = client.get(f"/api/v1/events?follow=false&after={newest}").text
     assert "event: ticket.changed" in text
     assert '"ticket_id":"t-00000007"' in text
@@ -284,3 +286,24 @@ def test_metrics_count_answers_by_route_and_the_log_holds_no_query(
     assert 'route="/api/v1/tickets/{ticket_id}",status="200"' in client.get("/metrics").text
     assert "pvk_1_2" not in caplog.text
     assert '"path":"/api/v1/tickets/t-00000001"' in caplog.text
+
+
+ODD = [
+    ("observations", {"class": {}}), ("observations", {"class": [[]]}),
+    ("coverage", {"classes": [{}]}), ("coverage", {"classes": [["litter"]]}),
+    ("coverage", {"start": "1970-01-01T00:00:00Z"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("door", "change"), ODD)
+def test_what_no_pass_can_have_seen_is_named_and_refused(
+    tmp_path: Path, door: str, change: dict[str, Any]
+) -> None:
+    bodies = {"observations": observations.BODY["example"], "coverage": coverage.BODY["example"]}
+    store = fresh_store(tmp_path)
+    sent = {"Authorization": f"Bearer {key(store, 'observations:write')}"}
+    client = TestClient(create_app(store))
+    fine = client.post(f"/api/v1/{door}", json=bodies[door], headers=sent)
+    refused = client.post(f"/api/v1/{door}", json={**bodies[door], **change}, headers=sent)
+    assert (fine.status_code, refused.status_code) == (200, 422)
+    store.close()

@@ -30,6 +30,7 @@ from patrolvision.types import Finding, GridCodes, Look, Observation
 CLOCK_TOLERANCE = timedelta(minutes=5)  # a device's clock may be that much ahead of ours
 MOST = 1000  # items of one post, and about so many of one transaction
 MOST_CORNERS = 500  # of a look
+LONGEST_LOOK = timedelta(days=1)  # one of years would prove for ever that things are gone
 QUICK = 10  # items that are read where they come in
 ASK_AGAIN_S = 2.0  # how long zones, grids and classes are taken to be what they were
 GATHER_S = 0.004  # after the first post, for those that come with it; again while there are such
@@ -293,4 +294,7 @@ def _look_of(record: Any, now: datetime, registered: frozenset[str]) -> Look:
             f"look {look.id}: field polygon must have at most {MOST_CORNERS} corners, "
             f"found {len(look.polygon)}"
         )
+    if look.end - look.start > LONGEST_LOOK:
+        expected = f"must be within a day of start, found {look.end.isoformat()}"
+        raise ObservationError(f"look {look.id}: field end {expected}")
     return look

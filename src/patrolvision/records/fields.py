@@ -137,7 +137,8 @@ def _is_text(character: str) -> bool:
 
 def class_name(value: Any, registered: Collection[str] = ()) -> str:
     """One of the detector's classes, or of those that a registry adds."""
-    if value not in DETECTOR_CLASSES and value not in registered:
+    is_known = isinstance(value, str) and (value in DETECTOR_CLASSES or value in registered)
+    if not is_known:
         known = dict.fromkeys((*DETECTOR_CLASSES, *sorted(registered)))
         raise UnfitError(f"one of {', '.join(known)}")
     return str(value)
