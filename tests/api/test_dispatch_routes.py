@@ -319,3 +319,20 @@ def test_a_notice_is_a_page_of_pdf_with_its_chinese_text(app: FastAPI, store: Sq
     grid = json.loads(vera.get(f"/api/v1/tickets/{ticket}").text)["responsible_grid"]
     expected = 200 if grid == "R1" else 403
     assert rita.get(f"/api/v1/tickets/{ticket}/notice.pdf").status_code == expected
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['{"a": ' + "[" * 300 + "]" * 300 + "}", '{"\\ud800": 1}', '{"a": "\\ud800"}'],
+    ids=["deep", "surrogate key", "surrogate"],
+)
+def test_a_calibration_that_cannot_be_kept_is_refused(
+    app: FastAPI, store: SqlStore, content: str
+) -> None:
+    body = '{"id": "car-9", "kind": "car", "calibration": ' + content + "}"
+    dora = signed_in(app, store, "dora")
+    headers = {"Content-Type": "application/json"}
+    assert dora.post("/api/v1/devices", content=body, headers=headers).status_code == 422
+    day = {"id": "car-9", "kind": "car", "calibrated_on": "2026-02-30"}
+    assert dora.post("/api/v1/devices", json=day).status_code == 422
+    assert dora.get("/api/v1/devices").json() == []

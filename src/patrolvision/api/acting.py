@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import Header, Request
@@ -16,6 +17,8 @@ from patrolvision.store.office_transaction import OfficeTransaction
 from patrolvision.store.schema import canonical_json
 from patrolvision.tickets.workflow import Act, MoveError
 
+AHEAD = timedelta(minutes=5)  # a caller's clock may be that much ahead of ours
+BEHIND = timedelta(days=365)
 STATUS = {"state": 409, "gate": 409, "role": 403, "input": 422}
 IfMatch = Annotated[
     str | None,
@@ -58,6 +61,12 @@ def version_of(if_match: str | None) -> int | None:
     return int(found[1])
 
 
+def check_time(at: datetime, now: datetime) -> None:
+    """Raise 422 for an instant of which nobody can tell now: of the future, or long past."""
+    if not now - BEHIND <= at <= now + AHEAD:
+        raise Problem(422, f"at: {at.isoformat()} is not of the past year")
+
+
 @contextmanager
 def refusals() -> Iterator[None]:
     """Answer a move that is refused with the status of its reason."""
@@ -76,7 +85,8 @@ class Once:
         self._office = office
         self._key = key
         self._asked = hashlib.sha256(canonical_json(body).encode()).hexdigest()
-        name = "\n".join([who.name, request.method, request.url.path, key or ""])
+        sender = who.key_id or who.name  # two keys may bear one name
+        name = "\n".join([sender, request.method, request.url.path, key or ""])
         self._id = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
 
     def look(self, transaction: OfficeTransaction) -> None:

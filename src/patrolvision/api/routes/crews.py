@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 
 from patrolvision import rounds, wiring
 from patrolvision.api import queries
+from patrolvision.api.acting import check_time
 from patrolvision.api.problems import Problem
 from patrolvision.api.security import (
     Office,
@@ -27,8 +28,6 @@ from patrolvision.tickets.categories import Catalogue
 from patrolvision.tickets.crews import Candidate, Crew
 
 SCOPE = "position"
-AHEAD = timedelta(minutes=5)  # a crew's clock may be that much ahead of ours
-BEHIND = timedelta(days=365)
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=queries.NO_CONTROL)]
 Code = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")]
 Codes = Annotated[list[Text], Field(max_length=100)]
@@ -205,8 +204,7 @@ def router(office: Office) -> APIRouter:
             raise Problem(404, f"there is no crew {crew_id}")
         now = office.clock()
         at = position.at or now
-        if not now - BEHIND <= at <= now + AHEAD:
-            raise Problem(422, f"at: {at.isoformat()} is not of the past year")
+        check_time(at, now)
         kept = stored.StoredPosition(crew_id, at, position.lat_deg, position.lon_deg)
         return Kept(new=stored.save_position(engine, kept))
 

@@ -1,16 +1,17 @@
 """Devices: cars, drones, cameras and sensors, with what they carry and when they were heard of."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
 from patrolvision.api import queries
+from patrolvision.api.acting import check_time
 from patrolvision.api.intake import Layers
 from patrolvision.api.problems import Problem
-from patrolvision.api.routes.crews import AHEAD, BEHIND, Code, Text
+from patrolvision.api.routes.crews import Code, Text
 from patrolvision.api.security import Office, Principal, reader, requires, requires_scope
 from patrolvision.api.sensing import SensorEvent, take
 from patrolvision.store import devices as stored
@@ -54,6 +55,22 @@ class NewDevice(BaseModel):
     lat_deg: Annotated[float, Field(ge=-90, le=90)] | None = None  # where it is mounted
     lon_deg: Annotated[float, Field(ge=-180, le=180)] | None = None
     algorithms: Annotated[list[Algorithm], Field(max_length=50)] = []
+
+    @field_validator("calibration")
+    @classmethod
+    def _storable(cls, content: Json | None) -> Json | None:
+        try:
+            orjson.dumps(content)
+        except orjson.JSONEncodeError as error:
+            raise ValueError(str(error)) from error
+        return content
+
+    @field_validator("calibrated_on")
+    @classmethod
+    def _in_the_calendar(cls, day: str | None) -> str | None:
+        if day is not None:
+            date.fromisoformat(day)
+        return day
 
 
 class Heartbeat(BaseModel):
@@ -185,8 +202,7 @@ def _checked(who: Principal, device_id: str, at: datetime, now: datetime) -> dat
     """The instant, if it can be true and the device speaks for itself."""
     if who.device is not None and who.device != device_id:
         raise Problem(403, f"{who.name} speaks for the device {who.device} only")
-    if not now - BEHIND <= at <= now + AHEAD:
-        raise Problem(422, f"at: {at.isoformat()} is not of the past year")
+    check_time(at, now)
     return at.astimezone(UTC)
 
 
