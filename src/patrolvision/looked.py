@@ -46,10 +46,15 @@ COLUMNS = ("code", "last_looked_at", "passes_7d", "passes_30d", "km_7d", "km_30d
 
 
 def areas_looked(store: SqlStore, ground: Ground, layer: str, at: datetime) -> list[AreaLooked]:
-    """Every area of a layer (unit, responsible or segment) by code, as of an instant."""
+    """Every area of a layer (unit, responsible or segment) by code, as of an instant.
+
+    CallError at the very beginning of the calendar.
+    """
     sheets = _Sheets(store, ground)
-    at_us, since_us = micros_of(at), micros_of(at - YEAR)
-    month_us = micros_of(at - MONTH)
+    try:
+        at_us, since_us, month_us = micros_of(at), micros_of(at - YEAR), micros_of(at - MONTH)
+    except OverflowError as error:
+        raise CallError(f"at: {at.isoformat()} has no year before it in the calendar") from error
     count = len(ground.codes(layer))
     last_us = np.full(count, UNKNOWN)
     one_by_one: list[int] = []

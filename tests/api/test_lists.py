@@ -247,6 +247,26 @@ def test_ogc_intervals_hold_what_was_there_at_the_time(client: TestClient) -> No
     assert page["numberReturned"] == 21  # one each half minute, both ends included
 
 
+@pytest.mark.parametrize(
+    ("ends", "status"),
+    [
+        ("../9999-12-31T23:59:59.999999Z", 200), ("0001-01-01T00:00:00Z/..", 200),
+        ("../9999-12-31T23:59:59.999999-14:00", 400), ("0001-01-01T00:00:00%2B14:00/..", 400),
+    ],
+)  # fmt: skip
+def test_ogc_intervals_may_reach_to_the_ends_of_the_calendar(
+    client: TestClient, ends: str, status: int
+) -> None:
+    for layer in ("tickets", "observations"):
+        answer = client.get(f"/ogc/collections/{layer}/items?datetime={ends}")
+        assert answer.status_code == status
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00%2B14:00"])
+def test_before_the_calendar_nobody_looked(client: TestClient, at: str) -> None:
+    assert client.get(f"/api/v1/coverage/unit?at={at}").status_code == 422
+
+
 def test_events_tell_what_changed_after_a_position(client: TestClient, store: SqlStore) -> None:
     with reading(store.engine) as connection:
         before = changes.Follower.from_now(connection)

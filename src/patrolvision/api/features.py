@@ -4,7 +4,7 @@ import base64
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -24,9 +24,10 @@ from patrolvision.store.quads import Bounds
 from patrolvision.store.ticket_filters import TicketFilter
 from patrolvision.store.ticket_pages import page
 from patrolvision.types import GridCodes
-from patrolvision.types.instants import EPOCH, MICROSECOND
+from patrolvision.types.instants import MICROSECOND
 
 MOST = 1000
+LAST = datetime.max.replace(tzinfo=UTC)
 UNSHOWN = {"kind": ("watch",), "status": ("dismissed",)}
 ROWS: dict[str, tuple[Table, Callable[[Any], dict[str, Any]]]] = {
     "incidents": (schema.incidents, shapes.incident),
@@ -75,7 +76,10 @@ def _instant(text: str) -> datetime:
         raise Problem(400, "datetime: expected RFC 3339, e.g. 2026-05-04T08:00:00Z") from error
     if at.tzinfo is None:
         raise Problem(400, "datetime: an instant needs an offset from UTC, or Z")
-    return at
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise Problem(400, "datetime: lies outside of the calendar") from error
 
 
 def asked(
@@ -162,7 +166,7 @@ class Features:
 
 def _after(until: datetime | None) -> datetime | None:
     """The end of an interval is part of it; our filters end before theirs."""
-    return None if until is None else EPOCH + (until - EPOCH) + MICROSECOND
+    return None if until is None or until == LAST else until + MICROSECOND
 
 
 def _ticket(one: Any) -> dict[str, Any]:
