@@ -339,6 +339,26 @@ def test_a_form_with_fields_alone_may_be_multipart_too(office: Office) -> None:
     assert answer.status_code == 201
 
 
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("multipart/form-data", b"x"),
+        ("multipart/form-data; boundary=X", b"--Y--"),
+        (
+            "multipart/form-data; boundary=X",
+            b'--X\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n' * 300 + b"--X--",
+        ),
+    ],
+)
+def test_a_form_that_cannot_be_read_is_refused_in_the_standard_s_words(
+    quiet_office: Office, kind: str, content: bytes
+) -> None:
+    headers = {"Content-Type": kind}
+    answer = quiet_office.client.post(f"{ROOT}/requests.xml", content=content, headers=headers)
+    assert answer.status_code == 400
+    assert xml(answer).findtext("error/code") == "400"
+
+
 def test_another_content_type_is_refused(office: Office) -> None:
     answer = office.client.post(f"{ROOT}/requests.json", json={"service_code": "litter"})
     assert answer.status_code == 400

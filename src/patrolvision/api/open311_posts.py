@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-from fastapi import HTTPException, Request
+from fastapi import Request
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 
 from patrolvision.api.open311_forms import GeoReportError, Pairs
 from patrolvision.api.security import Office
