@@ -336,3 +336,33 @@ def test_a_calibration_that_cannot_be_kept_is_refused(
     day = {"id": "car-9", "kind": "car", "calibrated_on": "2026-02-30"}
     assert dora.post("/api/v1/devices", json=day).status_code == 422
     assert dora.get("/api/v1/devices").json() == []
+
+
+@pytest.mark.parametrize("kind", ["zones", "grids"])
+@pytest.mark.parametrize("note", ["\\ud800", "\x00", "\ufeff"])
+def test_a_layer_that_nobody_could_read_again_is_not_kept(
+    app: FastAPI, store: SqlStore, kind: str, note: str
+) -> None:
+    feature = {"zones": ZONE, "grids": CELL}[kind]
+    text = json.dumps({"type": "FeatureCollection", "features": [feature]})
+    if note == "\ufeff":
+        text = note + text
+    else:
+        text = text.replace('"Feature"', f'"Feature", "note": "{note}"')
+    dora = signed_in(app, store, "dora")
+    headers = {"Content-Type": "application/geo+json"}
+    put = dora.put(f"/api/v1/{kind}", content=text.encode(), headers=headers)
+    assert put.status_code == 422
+    assert dora.get(f"/api/v1/{kind}").headers["etag"] == '"0"'
+
+
+@pytest.mark.parametrize("name", ["a\x00", "\x0b", "x" * 201])
+def test_a_zone_or_cell_with_a_name_that_no_column_takes_is_refused(
+    app: FastAPI, store: SqlStore, name: str
+) -> None:
+    dora = signed_in(app, store, "dora")
+    for kind, feature, field in (("zones", ZONE, "zone_id"), ("grids", CELL, "code")):
+        properties = {**feature["properties"], field: name}
+        features = [{**feature, "properties": properties}]
+        layer = {"type": "FeatureCollection", "features": features}
+        assert dora.put(f"/api/v1/{kind}", json=layer).status_code == 422

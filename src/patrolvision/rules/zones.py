@@ -24,6 +24,7 @@ from patrolvision.rules.hours import ALWAYS, is_valid, with_holidays
 from patrolvision.rules.spread import metres_per_degree
 from patrolvision.rules.zone_map import Phase, Zone, ZoneHit, ZoneMap, ZoneRule
 from patrolvision.types import VEHICLE_CLASSES
+from patrolvision.types.identity import LONGEST_NAME, is_name
 
 __all__ = ["Zone", "ZoneHit", "ZoneMap", "load_zones", "read_zones", "zones_of"]
 
@@ -129,6 +130,9 @@ def _zone(feature: Any, timezone: str) -> Zone:
         raise _ZoneError("properties are missing")
     properties: Mapping[str, Any] = feature["properties"]
     zone_id = _text(properties, "zone_id", None)
+    if not is_name(zone_id):
+        expected = f"1 to {LONGEST_NAME} characters, none of control"
+        raise _ZoneError(f"zone_id must have {expected}, found {zone_id[:60]!r}")
     rule = _one_of(properties, "rule", None, _RULES)
     valid_from, valid_to = _date(properties, "valid_from"), _date(properties, "valid_to")
     if valid_from and valid_to and valid_to < valid_from:

@@ -20,6 +20,7 @@ from patrolvision.errors import ConfigError
 from patrolvision.geo.datum import in_wgs84
 from patrolvision.types import FloatArray, GridCodes
 from patrolvision.types.columns import IntArray
+from patrolvision.types.identity import LONGEST_NAME, is_name
 
 SHAPES = {
     "unit": ("Polygon", "MultiPolygon"),
@@ -224,8 +225,10 @@ def _layer_and_code(feature: Any, where: str) -> tuple[str, str]:
     layer, code = feature["properties"].get("layer"), feature["properties"].get("code")
     if layer not in tuple(SHAPES):
         raise ConfigError(f"{where}: layer must be one of {', '.join(SHAPES)}, found {layer!r}")
-    if not isinstance(code, (str, int)) or isinstance(code, bool) or code == "":
-        raise ConfigError(f"{where}: code must be a text or a whole number, found {code!r}")
+    is_code = isinstance(code, (str, int)) and not isinstance(code, bool)
+    if not is_code or not is_name(str(code)):
+        expected = f"a text of 1 to {LONGEST_NAME} characters, none of control, or a whole number"
+        raise ConfigError(f"{where}: code must be {expected}, found {str(code)[:60]!r}")
     geometry = feature.get("geometry")
     kind = geometry.get("type") if isinstance(geometry, dict) else None
     if kind not in SHAPES[layer]:
