@@ -289,8 +289,11 @@ def test_every_answer_tells_browsers_not_to_guess_or_frame(app: FastAPI) -> None
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", "accounts"), ("POST", "keys"), ("PUT", "zones"), ("PUT", "grids"), ("POST", "crews")],
-)
+    [
+        ("POST", "accounts"), ("POST", "keys"), ("PUT", "zones"), ("PUT", "grids"),
+        ("POST", "crews"), ("POST", "reports/day/2026-05-04/revisions"),
+    ],
+)  # fmt: skip
 def test_what_concerns_the_whole_city_is_not_for_somebody_of_one_area(
     app: FastAPI, store: SqlStore, method: str, path: str
 ) -> None:
@@ -299,3 +302,15 @@ def test_what_concerns_the_whole_city_is_not_for_somebody_of_one_area(
     answer = fay.request(method, f"/api/v1/{path}", json={})
     assert answer.status_code == 403
     assert "citywide" in answer.json()["detail"]
+
+
+def test_an_admin_of_one_area_does_not_make_himself_one_of_the_city(
+    app: FastAPI, store: SqlStore
+) -> None:
+    hire(store, "fay", "admin", "440605")
+    hire(store, "ada", "admin")
+    fay = signed_in(app, store, "fay")
+    for name, change in (("fay", {"areas": []}), ("ada", {"password": "taken over 1"})):
+        assert fay.patch(f"/api/v1/accounts/{name}", json=change).status_code == 403
+    own = fay.patch("/api/v1/accounts/fay", json={"password": "a longer one 2"})
+    assert own.json()["areas"] == ["440605"]

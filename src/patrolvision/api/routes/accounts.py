@@ -154,7 +154,8 @@ def router(office: Office) -> APIRouter:
         is_own_password = (
             who.kind == "session" and wanted == who.name and set(given) == {"password"}
         )
-        if not (who.role == "admin" or is_own_password):
+        is_admin_of_all = who.role == "admin" and not who.areas
+        if not (is_admin_of_all or is_own_password):
             raise Problem(403, f"{who.name} may change his own password only")
         if wanted == who.name and (body.disabled or body.role not in (None, "admin")):
             raise Problem(409, "an admin does not take his own role or account away")

@@ -93,7 +93,7 @@ def router(office: Office) -> APIRouter:
     def kept(
         period: PeriodKind,
         day: Day,
-        who: Annotated[Principal, Depends(requires(office, "admin"))],
+        who: Annotated[Principal, Depends(requires(office, "admin", everywhere=True))],
         anew: Annotated[bool, Query(description="make a further revision of a kept one")] = False,
     ) -> Kept:
         """Keep the report of a past period as it is, whatever is still learnt about that time."""
