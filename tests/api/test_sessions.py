@@ -145,6 +145,17 @@ def test_one_address_may_not_try_many_names(staffed: FastAPI) -> None:
     assert client.post("/api/v1/session", json=bad).status_code == 401
 
 
+def test_a_shift_that_signs_in_behind_one_address_is_let_in(
+    staffed: FastAPI, store: SqlStore
+) -> None:
+    names = [f"n{k}" for k in range(40)]
+    for name in names:
+        hire(store, name, "viewer")
+    assert {sign_in(TestClient(staffed), name) for name in names} == {200}
+    client = TestClient(staffed)
+    assert [sign_in(client, name, "wrong") for name in names[:31]] == [401] * 30 + [429]
+
+
 def test_a_session_ends_with_time_and_with_idleness(
     staffed: FastAPI, store: SqlStore, clock: Clock
 ) -> None:

@@ -187,10 +187,13 @@ class SqlAccounts:
                 counts[subject] = int(found.scalar_one())
         return counts
 
-    def forgive(self, subjects: Sequence[str]) -> None:
-        """Forget the attempts of these subjects."""
+    def forgive(self, subject: str, shared: Sequence[str]) -> None:
+        """Forget the attempts of a subject; of those that it shares only the one that was right."""
+        table = login_failures
         with writing(self._engine) as connection:
-            connection.execute(delete(login_failures).where(login_failures.c.subject.in_(subjects)))
+            connection.execute(delete(table).where(table.c.subject == subject))
+            one_less = update(table).where(table.c.subject.in_(shared), table.c.count > 0)
+            connection.execute(one_less.values(count=table.c.count - 1))
 
     def add_key(self, key: ApiKey, secret_sha256: str) -> None:
         """Store a key with the hash of its secret."""

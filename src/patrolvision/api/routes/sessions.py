@@ -76,7 +76,7 @@ def router(office: Office) -> APIRouter:
         if not credentials.is_password(body.password, stored):
             office.note(request, name, "sign_in_refused", name)
             raise unknown(WRONG)
-        office.accounts.forgive(subjects[:1])
+        office.accounts.forgive(subjects[0], subjects[1:])
         account = office.accounts.find(name)
         if account is None:
             raise unknown(WRONG)
