@@ -141,6 +141,8 @@ def _performed(
     ticket = transaction.ticket(wanted_id)
     if ticket is None:
         return None
+    if not covers(act.areas, ticket.grid):  # of one elsewhere not even the state is told
+        raise MoveError("role", f"{act.actor} works in {', '.join(act.areas)}, not there")
     if version is not None and version != ticket.version:
         raise MoveError(
             "state", f"ticket {ticket.id} is at version {ticket.version}, not {version}"

@@ -231,6 +231,20 @@ def test_somebody_of_another_area_moves_nothing(town: Town) -> None:
     assert town.ticket.version == 1
 
 
+def test_of_a_ticket_elsewhere_nobody_learns_how_it_stands(town: Town) -> None:
+    hire(town.store, "fay", "dispatcher", "440605")
+    fay = signed_in(town.app, town.store, "fay")
+    path = f"/api/v1/tickets/{town.ticket.id}"
+    close, stale = {"action": "close"}, {"If-Match": '"7"'}
+    answers = [
+        fay.post(f"{path}/moves", json=close),
+        fay.post(f"{path}/moves", json={"action": "urge", "note": "x"}, headers=stale),
+        fay.post(f"{path}/verdict", json={"verdict": "false", "cause": "no such cause"}),
+    ]
+    assert [a.status_code for a in answers] == [403] * 3
+    assert {a.json()["detail"] for a in answers} == {"fay works in 440605, not there"}
+
+
 def test_a_call_sent_twice_is_done_once(town: Town) -> None:
     same = {"Idempotency-Key": "k-1"}
     first = town.move("dora", "urge", note="hurry", headers=same)
