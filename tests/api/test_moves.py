@@ -245,6 +245,29 @@ def test_of_a_ticket_elsewhere_nobody_learns_how_it_stands(town: Town) -> None:
     assert {a.json()["detail"] for a in answers} == {"fay works in 440605, not there"}
 
 
+def test_another_picture_under_the_same_key_is_not_lost(town: Town) -> None:
+    town.until_feedback()
+    path = f"/api/v1/tickets/{town.ticket.id}/pictures"
+    one = jpeg()
+    other = one[:-4] + bytes([one[-4] ^ 0x40]) + one[-3:]  # as long, under the same name
+    sent = [
+        town.people["rita"].post(
+            path, files={"file": ("a.jpg", content, "image/jpeg")}, headers={"Idempotency-Key": "k"}
+        )
+        for content in (one, one, other)
+    ]
+    assert [answer.status_code for answer in sent] == [201, 201, 422]
+    assert sent[0].json() == sent[1].json()
+
+
+@pytest.mark.parametrize(
+    "at", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "2026-05-04T09:00:00Z"]
+)
+def test_a_picture_was_not_taken_in_another_age(town: Town, at: str) -> None:
+    assert town.picture("dora", at=at).status_code == 422
+    assert town.ticket.version == 1
+
+
 def test_a_call_sent_twice_is_done_once(town: Town) -> None:
     same = {"Idempotency-Key": "k-1"}
     first = town.move("dora", "urge", note="hurry", headers=same)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path as FilePath
 from typing import Annotated, Literal
 
@@ -11,9 +12,9 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from patrolvision import desk
 from patrolvision.api import queries
-from patrolvision.api.acting import IdempotencyKey, Once, Replay, act_of, refusals
+from patrolvision.api.acting import IdempotencyKey, Once, Replay, act_of, check_time, refusals
 from patrolvision.api.problems import Problem
-from patrolvision.api.security import Office, Principal, reader, requires
+from patrolvision.api.security import Office, Principal, check_area, reader, requires
 from patrolvision.evidence.pictures import EvidencePicture, is_intact, keep_picture
 from patrolvision.evidence.uploads import UploadError, check_name, picture_of
 from patrolvision.store.engine import reading
@@ -61,9 +62,16 @@ def router(office: Office) -> APIRouter:
     ) -> Taken:
         """Add a picture; heads and plates are hidden and metadata dropped before it is kept."""
         _check_may(office, who, ticket_id)
+        if at is not None:
+            check_time(at, office.clock())
         _check_name(file)
         content = _content(office, file)
-        asked = {"size": len(content), "kind": kind, "name": file.filename or ""}
+        asked = {
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "kind": kind,
+            "at": None if at is None else at.isoformat(),
+            "place": [lat_deg, lon_deg],
+        }
         once = Once(office, who, request, key, asked)
         kept = _kept(office, content)
         data = {
@@ -130,6 +138,7 @@ def _check_may(office: Office, who: Principal, ticket_id: str) -> None:
     if found is None:
         raise Problem(404, f"there is no ticket {ticket_id}")
     ticket, incident = found
+    check_area(who, ticket.grid)
     act = act_of(office, who, "attach")
     move = MOVES.get(("attach", ticket.state))
     if move is None:
