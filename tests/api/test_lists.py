@@ -308,6 +308,52 @@ def test_metrics_count_answers_by_route_and_the_log_holds_no_query(
     assert '"path":"/api/v1/tickets/t-00000001"' in caplog.text
 
 
+def test_who_heard_of_more_than_there_is_begins_anew(client: TestClient, store: SqlStore) -> None:
+    """A database put back from a copy: the positions after it are given once more."""
+    with reading(store.engine) as connection:
+        newest = changes.newest_position(connection)
+
+    def heard(position: int) -> str:
+        headers = {"Last-Event-ID": str(position)}
+        return client.get("/api/v1/events?follow=false", headers=headers).text
+
+    assert "event: reset" not in heard(newest)
+    assert [heard(newest + 1), heard(10**20 - 1)] == ["event: reset\ndata: {}\n\n"] * 2
+
+
+def test_who_may_read_no_more_is_told_no_more(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "ASK_AGAIN_S", -1.0)
+    settings = OfficeSettings()
+    office = Office(store, settings, Path(), wiring.office_rules(settings))
+    answers: list[Principal | Problem] = [Principal("rita", "viewer"), Problem(401, "signed out")]
+
+    async def still() -> Principal:
+        answer = answers.pop(0)
+        if isinstance(answer, Problem):
+            raise answer
+        return answer
+
+    def touch() -> None:
+        with writing(store.engine) as connection:
+            one = tickets_table.c.id == "t-00000009"
+            urged = tickets_table.c.urged + 1
+            connection.execute(tickets_table.update().where(one).values(urged=urged))
+
+    async def listen() -> list[bytes]:
+        lines = events._lines(office, events.Feed(office), Principal("rita", "viewer"), still, None)
+        heard = [await anext(lines)]
+        touch()
+        heard.append(await anext(lines))
+        touch()
+        return [*heard, *[line async for line in lines]]
+
+    first, second = asyncio.run(listen())
+    assert b"listening" in first
+    assert b"t-00000009" in second
+
+
 ODD = [
     ("observations", {"class": {}}), ("observations", {"class": [[]]}),
     ("coverage", {"classes": [{}]}), ("coverage", {"classes": [["litter"]]}),

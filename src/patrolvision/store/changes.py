@@ -42,8 +42,7 @@ class Follower:
     @staticmethod
     def from_now(connection: Connection) -> Follower:
         """A reader who has heard everything so far; what is being written now he will hear."""
-        newest = int(connection.execute(select(func.max(ticket_changes.c.position))).scalar() or 0)
-        follower = Follower(_before(connection, newest))
+        follower = Follower(_before(connection, newest_position(connection)))
         found = select(ticket_changes.c.position).where(ticket_changes.c.position > follower.low)
         follower.told = set(connection.execute(found).scalars())
         return follower
@@ -83,11 +82,16 @@ def oldest_position(connection: Connection) -> int:
     return int(connection.execute(select(func.min(ticket_changes.c.position))).scalar() or 0)
 
 
+def newest_position(connection: Connection) -> int:
+    """The newest change; 0 where there was none yet."""
+    return int(connection.execute(select(func.max(ticket_changes.c.position))).scalar() or 0)
+
+
 def forget_changes(engine: Engine, now: datetime) -> int:
     """Delete what is older than KEPT, but the newest; how many."""
     table = ticket_changes
     with writing(engine) as connection:
-        newest = int(connection.execute(select(func.max(table.c.position))).scalar() or 0)
+        newest = newest_position(connection)
         old = (table.c.at < now - KEPT) & (table.c.position < newest)
         return connection.execute(delete(table).where(old)).rowcount
 

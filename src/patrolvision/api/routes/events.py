@@ -7,16 +7,17 @@ told at least once; who comes back with `Last-Event-ID` is told what he missed.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from patrolvision.api import shapes
-from patrolvision.api.security import Office, Principal, reader
+from patrolvision.api.problems import Problem
+from patrolvision.api.security import Bearer, Cookie, Office, Principal, reader, reads
 from patrolvision.errors import StoreError
 from patrolvision.store import changes
 from patrolvision.store.changes import Change, Follower
@@ -29,13 +30,24 @@ log = logging.getLogger(__name__)
 POLL_S = 0.5
 HEARTBEAT_S = 15.0
 MAX_LIFE_S = 600.0  # then the browser comes back by itself, and is asked who it is
+ASK_AGAIN_S = 2.0  # how long who listens is taken to be who he was
 FAR_BEHIND = 1000  # events a reader may be behind before he is told to begin anew
 MEDIA_TYPE = "text/event-stream"
 SAID = (
     "number", "category", "state", "priority", "lat_deg", "lon_deg", "assignee", "level", "urged",
     "version",
 )  # fmt: skip
-Place = Annotated[int | None, Query(ge=0, lt=1 << 62)]
+MOST_POSITION = (1 << 62) - 1
+EVENT: dict[str, Any] = {  # each of the stream's
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {
+        "id": {"type": "string", "description": "a position, for Last-Event-ID"},
+        "event": {"enum": ["ticket.changed", "ticket.gone", "reset"]},
+        "data": {"type": "string", "description": "a JSON object"},
+    },
+}
+Place = Annotated[int | None, Query(ge=0, le=MOST_POSITION)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +137,8 @@ def _emptied(queue: asyncio.Queue[Event]) -> asyncio.Queue[Event]:
 def missed(office: Office, position: int) -> list[Event]:
     """What was told after a position; a reset where that is too much or no longer known."""
     with reading(office.store.engine) as connection:
-        if position < changes.oldest_position(connection) - 1:
+        oldest, newest = changes.oldest_position(connection), changes.newest_position(connection)
+        if not oldest - 1 <= position <= newest:  # beyond: of a store that was put back since
             return [RESET]
         follower = Follower.after(connection, position)
     events = told(office, follower)
@@ -134,15 +147,18 @@ def missed(office: Office, position: int) -> list[Event]:
 
 def router(office: Office) -> APIRouter:
     """Changes of the office's store, as they come."""
-    feed = Feed(office)
+    feed, find = Feed(office), reads(office)
     router = APIRouter(prefix="/api/v1", tags=["events"])
 
     @router.get(
         "/events",
         response_class=StreamingResponse,
-        responses={200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}},
+        responses={200: {"content": {MEDIA_TYPE: {"schema": EVENT}}}},
     )
     async def events(
+        request: Request,
+        bearer: Bearer,
+        cookie: Cookie,
         who: Annotated[Principal, Depends(reader(office))],
         last_event_id: Annotated[
             str | None, Header(alias="Last-Event-ID", max_length=20, pattern=r"^[0-9]*$")
@@ -155,15 +171,18 @@ def router(office: Office) -> APIRouter:
         The id of an event is a position: a browser sends it as Last-Event-ID when it comes back,
         and is told what it missed, some of it twice. An event `reset` says: read everything anew.
         A comment every 15 s keeps the line open; after ten minutes the browser has to come back.
+        The line ends with the session or key that opened it.
         """
-        position = int(last_event_id) if last_event_id else after
-        if position is not None and position >= 1 << 62:
-            position = None
+        position = min(int(last_event_id), MOST_POSITION) if last_event_id else after
         if not follow:
             found = [] if position is None else await asyncio.to_thread(missed, office, position)
             text = b"".join(event.text for event in found if _concerns(who, event))
             return Response(text, media_type=MEDIA_TYPE)
-        lines = _lines(office, feed, who, position)
+
+        async def still() -> Principal:
+            return await office.kept.make(lambda: find(request, bearer, cookie))
+
+        lines = _lines(office, feed, who, still, position)
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         return StreamingResponse(lines, media_type=MEDIA_TYPE, headers=headers)
 
@@ -171,10 +190,16 @@ def router(office: Office) -> APIRouter:
 
 
 async def _lines(
-    office: Office, feed: Feed, who: Principal, position: int | None
+    office: Office,
+    feed: Feed,
+    who: Principal,
+    still: Callable[[], Awaitable[Principal]],
+    position: int | None,
 ) -> AsyncIterator[bytes]:
+    """Until MAX_LIFE_S, or until who asked may read no more, as still finds out."""
     loop = asyncio.get_running_loop()
-    ends_at = loop.time() + MAX_LIFE_S
+    asked_at = loop.time()
+    ends_at = asked_at + MAX_LIFE_S
     async with feed.listening() as queue:
         yield b"retry: 2000\n: listening\n\n"
         if position is not None:
@@ -187,6 +212,11 @@ async def _lines(
             except TimeoutError:
                 yield b": alive\n\n"
                 continue
+            if loop.time() - asked_at > ASK_AGAIN_S:
+                try:
+                    who, asked_at = await still(), loop.time()
+                except Problem:
+                    return
             if _concerns(who, event):
                 yield event.text
 
