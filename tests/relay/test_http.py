@@ -42,6 +42,10 @@ HERE = HttpLimits(allow_private=True)
         "::ffff:127.0.0.1",  # loopback, written as IPv6
         "2002:7f00:1::",  # loopback through 6to4
         "64:ff9b::a9fe:a9fe",  # 169.254.169.254 through NAT64
+        "64:ff9b:1::7f00:1",  # NAT64 of one's own
+        "::127.0.0.1",  # loopback, as IPv6 once wrote it
+        "fec0::1",  # site-local
+        "192.0.0.8",
     ],
 )
 def test_an_address_of_our_own_network_is_not_public(address: str) -> None:

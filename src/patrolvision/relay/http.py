@@ -22,7 +22,11 @@ from patrolvision.errors import ConfigError, DeliveryError
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolver = Callable[[str, int], Sequence[str]]
 PORTS = {"http": 80, "https": 443}
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# Networks of IPv6 whose last 32 bits are an address of IPv4 (RFC 6052, RFC 4291 section 2.5.5.1).
+CARRY_IPV4 = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96"))
+# Not to be reached from outside, though not all of the library's tables say so: NAT64 of one's own
+# (RFC 8215), site-local (RFC 3879), IETF assignments (RFC 6890).
+NOT_PUBLIC = tuple(map(ipaddress.ip_network, ("64:ff9b:1::/48", "fec0::/10", "192.0.0.0/24")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +77,12 @@ def is_public(address: str) -> bool:
     ip: Address = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo or (None, None))[1]
-        if inner is None and ip in NAT64:
+        if inner is None and any(ip in network for network in CARRY_IPV4):
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
         if inner is not None and not inner.is_global:
             return False
-    return ip.is_global and not ip.is_multicast
+    is_inside = ip.is_multicast or any(ip in network for network in NOT_PUBLIC)
+    return ip.is_global and not is_inside
 
 
 def address_of(
