@@ -86,6 +86,26 @@ def test_without_a_graphics_card_the_map_is_drawn_on_a_plain_canvas(
     assert office.problems == []
 
 
+@pytest.mark.parametrize("kind", ["gl", "plain"])
+def test_a_report_from_the_pole_does_not_take_the_map_away(
+    office: DeskOffice, open_page: OpenPage, kind: str
+) -> None:
+    service = load_services()["litter"]
+    at = datetime.now(UTC) - timedelta(hours=1)
+    for token, lat_deg, lon_deg in (("n", 90.0, 0.0), ("s", -90.0, 180.0)):
+        take(office.store, Claim(token, service, lat_deg, lon_deg, at))
+    page = open_page(f"?map={kind}")
+    expect(page.locator(f".map-stage[data-map={kind}]")).to_be_visible()
+    expect(page.locator(".ticket-row")).to_have_count(5)
+    drawer = page.get_by_role("complementary", name="Ticket")
+    for row in range(2):
+        page.locator(".ticket-row").nth(row).click()
+        expect(drawer.locator(".history li")).to_have_count(1)
+        page.keyboard.press("Escape")
+        expect(drawer).to_be_hidden()
+    assert office.problems == []
+
+
 def test_one_ticket_is_taken_by_hand_through_all_seven_steps(
     office: DeskOffice, open_page: OpenPage, photo: Path
 ) -> None:

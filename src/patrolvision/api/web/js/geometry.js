@@ -1,8 +1,12 @@
 /** Small geometry on the ground: degrees in, degrees or metres out. Good to 0.1 % within 10 km. */
 
 const METRES_PER_DEGREE = 111_319.5;
+const MAP_END = 85; // degrees; Web Mercator, and with it every map here, ends at 85.05
 
-const lonScale = (lat) => METRES_PER_DEGREE * Math.cos((lat * Math.PI) / 180);
+/** The nearest latitude that a map shows: one thing at a pole must not leave the map without a place. */
+export const shownLat = (lat) => Math.min(Math.max(lat, -MAP_END), MAP_END);
+
+const lonScale = (lat) => METRES_PER_DEGREE * Math.cos((shownLat(lat) * Math.PI) / 180);
 
 /** Half axes (m) and the angle (rad, from east to north) of the ellipse that holds 95 % (χ², 2 d.o.f.: 5.991). */
 export function axes95([[ee, en], [, nn]]) {
@@ -26,20 +30,21 @@ export function ellipse95(lat, lon, cov, corners = 64) {
     const b = short_m * Math.sin(turn);
     const east = a * Math.cos(angle) - b * Math.sin(angle);
     const north = a * Math.sin(angle) + b * Math.cos(angle);
-    ring.push([lon + east / lonScale(lat), lat + north / METRES_PER_DEGREE]);
+    ring.push([lon + east / lonScale(lat), shownLat(lat) + north / METRES_PER_DEGREE]);
   }
   return ring;
 }
 
-/** A box [w, s, e, n] around points [[lon, lat], …], with room; null without points. */
+/** A box [w, s, e, n] around points [[lon, lat], …], with room, that a map can show; null without points. */
 export function boxOf(points, room_m = 30) {
   if (!points.length) return null;
   const lons = points.map((p) => p[0]);
-  const lats = points.map((p) => p[1]);
+  const lats = points.map((p) => shownLat(p[1]));
   const south = Math.min(...lats);
   const dLat = room_m / METRES_PER_DEGREE;
   const dLon = room_m / lonScale(south);
-  return [Math.min(...lons) - dLon, south - dLat, Math.max(...lons) + dLon, Math.max(...lats) + dLat];
+  const north = shownLat(Math.max(...lats) + dLat);
+  return [Math.max(Math.min(...lons) - dLon, -180), shownLat(south - dLat), Math.min(Math.max(...lons) + dLon, 180), north];
 }
 
 /** Metres between two places. */

@@ -4,7 +4,7 @@ import { get, page } from "../api.js";
 import { ticketDrawer } from "../drawer.js";
 import { calm, el } from "../dom.js";
 import { asked, filter, filterForm } from "../filters.js";
-import { axes95, boxOf, ellipse95 } from "../geometry.js";
+import { axes95, boxOf, ellipse95, shownLat } from "../geometry.js";
 import { ticketList } from "../list.js";
 import { t } from "../i18n.js";
 import { onChange } from "../live.js";
@@ -84,7 +84,7 @@ export function open(main, address) {
     list.select(ticket.ticket_id);
     placed = ticket;
     if (!map) return;
-    const at = [ticket.lon_deg, ticket.lat_deg];
+    const at = [ticket.lon_deg, shownLat(ticket.lat_deg)];
     const s2 = ticket.sigma_m ** 2;
     const cov = ticket.incident?.cov_en_m2 ?? [[s2, 0], [0, s2]];
     map.set("selected", collection(feature({}, { type: "Point", coordinates: at })));
