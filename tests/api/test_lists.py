@@ -153,6 +153,7 @@ def test_posts_side_by_side_lose_nothing_and_count_each_observation_once(tmp_pat
     [
         "tickets?bbox=1,2,3", "tickets?bbox=200,0,201,1", "tickets?polygon=POINT(1 2)",
         "tickets?polygon=POLYGON((0 0,1 1,1 0,0 1,0 0))", "tickets?cursor=eyJhIjoxfQ",
+        "tickets?polygon=CURVEPOLYGON((0 0,1 0,1 1,0 0))",
         "tickets?state=gone", "tickets?since=2026-01-01T00:00:00", "tickets?limit=1001",
         "tickets?text=%00", "incidents?kind=x", "observations?sort=due", "coverage?bbox=a,b,c,d",
         "clusters?zoom=99", "stats?days=0", "events?after=-1",
@@ -355,6 +356,8 @@ def test_who_may_read_no_more_is_told_no_more(
 
 
 ODD = [
+    ("observations", {"id": "x" * 201}), ("observations", {"model_release": "x" * 201}),
+    ("coverage", {"mission_id": "x" * 201}),
     ("observations", {"class": {}}), ("observations", {"class": [[]]}),
     ("coverage", {"classes": [{}]}), ("coverage", {"classes": [["litter"]]}),
     ("coverage", {"start": "1970-01-01T00:00:00Z"}),

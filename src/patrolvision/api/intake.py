@@ -26,6 +26,7 @@ from patrolvision.store.areas import area_version
 from patrolvision.store.office_reads import known_looks, known_observations
 from patrolvision.tickets.grids import GridIndex
 from patrolvision.types import Finding, GridCodes, Look, Observation
+from patrolvision.types.identity import LONGEST_NAME
 
 CLOCK_TOLERANCE = timedelta(minutes=5)  # a device's clock may be that much ahead of ours
 MOST = 1000  # items of one post, and about so many of one transaction
@@ -278,13 +279,23 @@ def _read(
     failed: list[dict[str, Any]] = []
     for index, item in enumerate(items):
         try:
-            read = reader(item)
+            read = _named_shortly(reader(item))
             found.setdefault(read.id, (index, read))
         except ObservationError as error:
             named = FIELD.search(str(error))
             said = {"index": index, "field": named[1] if named else None, "error": str(error)}
             failed.append(said)
     return list(found.values()), failed
+
+
+def _named_shortly(item: Item) -> Item:
+    """The item, if its names fit into an index of every database."""
+    for name in ("id", "mission_id", "stream_id", "model_release"):
+        text = getattr(item, name, None) or ""
+        if len(text) > LONGEST_NAME:
+            expected = f"must have at most {LONGEST_NAME} characters, found {len(text)}"
+            raise ObservationError(f"{item.id[:60]}: field {name} {expected}")
+    return item
 
 
 def _look_of(record: Any, now: datetime, registered: frozenset[str]) -> Look:

@@ -86,7 +86,7 @@ def shape_of(text: str) -> Any:
     try:
         is_json = text.lstrip().startswith("{")
         shape = shapely.from_geojson(text) if is_json else shapely.from_wkt(text)
-    except (shapely.errors.ShapelyError, ValueError, UnicodeError) as error:
+    except (shapely.errors.ShapelyError, NotImplementedError, ValueError) as error:
         raise Problem(422, "polygon: neither WKT nor a GeoJSON geometry") from error
     if shape is None or shape.geom_type not in ("Polygon", "MultiPolygon") or shape.is_empty:
         raise Problem(422, "polygon: expected a Polygon or MultiPolygon that is not empty")
