@@ -111,7 +111,7 @@ def listed(values: Sequence[Any], events: Sequence[Json]) -> Json:
 
 
 def _instant(micros: int | None) -> datetime | None:
-    return None if micros is None else EPOCH + timedelta(microseconds=micros)
+    return None if micros is None else EPOCH + timedelta(0, 0, micros)
 
 
 def brief(row: Stored) -> Json:

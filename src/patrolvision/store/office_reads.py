@@ -161,19 +161,21 @@ def _histories(connection: Connection, ids: Sequence[str]) -> dict[str, list[Rec
     found: dict[str, list[Record]] = {}
     count, asked = sql.all_keys(connection, ids)
     told = straight.fetched(connection, _history(count), asked)
+    latest = ""  # they come ticket by ticket
+    events: list[Record] = []
     for ticket_id, at, state, actor, note, action, data in told:
         event = {
-            "at": EPOCH + timedelta(microseconds=at),
+            "at": EPOCH + timedelta(0, 0, at),  # microseconds; by name it takes half as long again
             "state": state,
             "actor": actor,
             "note": note,
             "action": action,
             "data": {} if data == "{}" else orjson.loads(data),
         }
-        if ticket_id in found:
-            found[ticket_id].append(event)
-        else:
-            found[ticket_id] = [event]
+        if ticket_id != latest:
+            latest, events = ticket_id, []
+            found[ticket_id] = events
+        events.append(event)
     return found
 
 
