@@ -355,6 +355,21 @@ def test_who_may_read_no_more_is_told_no_more(
     assert b"t-00000009" in second
 
 
+@pytest.mark.parametrize(
+    ("scope", "status"),
+    [("coverage:write", 200), ("observations:write", 200), ("heartbeat", 403)],
+)
+def test_looks_are_taken_from_a_key_that_may_send_them(
+    tmp_path: Path, scope: str, status: int
+) -> None:
+    store = fresh_store(tmp_path)
+    sent = {"Authorization": f"Bearer {key(store, scope)}"}
+    client = TestClient(create_app(store))
+    answer = client.post("/api/v1/coverage", json=coverage.BODY["example"], headers=sent)
+    assert answer.status_code == status
+    store.close()
+
+
 ODD = [
     ("observations", {"id": "x" * 201}), ("observations", {"model_release": "x" * 201}),
     ("coverage", {"mission_id": "x" * 201}),

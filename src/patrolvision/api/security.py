@@ -244,14 +244,16 @@ def requires(office: Office, *roles: Role, everywhere: bool = False) -> Callable
     return dependency
 
 
-def requires_scope(office: Office, scope: str, *roles: Role) -> Callable[..., Principal]:
-    """A dependency: a key with the scope, or somebody with one of the roles."""
+def requires_scope(
+    office: Office, scope: str, *roles: Role, or_scope: str = ""
+) -> Callable[..., Principal]:
+    """A dependency: a key with the scope (or the other one), or somebody with one of the roles."""
 
     def dependency(request: Request, bearer: Bearer, cookie: Cookie) -> Principal:
         who = known(office, request, bearer, cookie)
         if who is None:
             raise unknown()
-        if who.may(*roles) or (scope and scope in who.scopes):
+        if who.may(*roles) or who.scopes & {scope, or_scope}:
             return who
         wanted = " or ".join([*roles, *([f"a key with {scope}"] if scope else [])])
         raise Problem(403, f"{who.name} may not do this: it is for {wanted}")

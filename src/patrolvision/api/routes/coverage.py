@@ -19,7 +19,7 @@ from patrolvision.store.schema import looks as table
 from patrolvision.tickets.grids import GridIndex
 from patrolvision.types import DETECTOR_CLASSES, GridCodes
 
-SCOPE = "observations:write"
+SCOPE, SCOPE_OF_PASSES = "coverage:write", "observations:write"  # who may say what was seen, too
 TEXT = {"type": "string", "minLength": 1, "maxLength": 200}
 INSTANT = {"type": "string", "format": "date-time"}
 BODY = posted.schema_of(
@@ -65,6 +65,7 @@ def router(office: Office) -> APIRouter:
     """Looks over the office's store."""
     engine, intake, layers = office.store.engine, Intake(office), Layers(office)
     territory = Territory(office)
+    sends = requires_scope(office, SCOPE, or_scope=SCOPE_OF_PASSES)
     router = APIRouter(prefix="/api/v1", tags=["coverage"])
 
     @router.get("/coverage", responses=answers.listed(schemas.Look, "looks"))
@@ -100,7 +101,7 @@ def router(office: Office) -> APIRouter:
         openapi_extra=posted.body_of(BODY),
     )
     def looked(
-        who: Annotated[Principal, Depends(requires_scope(office, SCOPE))],
+        who: Annotated[Principal, Depends(sends)],
         items: Annotated[list[Any], Depends(posted.items)],
     ) -> Response:
         """Take one look or up to 1000; an incident well inside that was not seen is gone."""
