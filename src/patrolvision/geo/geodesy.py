@@ -71,8 +71,12 @@ def local_en(
 ) -> tuple[FloatArray, FloatArray]:
     """East and north in metres of places as seen from the origin, exact."""
     delta = ecef_from_geodetic(lat_deg, lon_deg) - ecef_from_geodetic(lat0_deg, lon0_deg)
-    enu = np.einsum("...ij,...i->...j", _ecef_from_enu(lat0_deg, lon0_deg), delta)
-    return enu[..., 0], enu[..., 1]
+    x, y, z = delta[..., 0], delta[..., 1], delta[..., 2]
+    lat, lon = np.radians(lat0_deg), np.radians(lon0_deg)
+    sin_lat, cos_lat, sin_lon, cos_lon = np.sin(lat), np.cos(lat), np.sin(lon), np.cos(lon)
+    east = -sin_lon * x + cos_lon * y
+    north = -sin_lat * cos_lon * x - sin_lat * sin_lon * y + cos_lat * z
+    return east, north
 
 
 def offset(

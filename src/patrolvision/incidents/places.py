@@ -67,7 +67,8 @@ def _biases(
     bias = np.empty((count, 2, 2))
     if len(told) < count:
         smallest = np.full(count, np.inf)
-        np.minimum.at(smallest, mission, np.linalg.eigvalsh(cov)[:, 0])
+        middle, _, radius = _axes(cov)
+        np.minimum.at(smallest, mission, middle - radius)
         bias[:] = (settings.shared_fraction * smallest)[:, None, None] * EYE
     for m, matrices in told.items():
         bias[m] = np.mean(matrices, axis=0) + 1e-6 * EYE
@@ -96,8 +97,25 @@ def own_and_bias(
 
 def _positive(matrices: FloatArray) -> FloatArray:
     """Symmetric (..., 2, 2) matrices with no axis below 0.1 m: a total hardly exceeds its bias."""
-    value, vector = np.linalg.eigh(matrices)
-    return np.asarray((vector * np.maximum(value, 0.01)[..., None, :]) @ vector.swapaxes(-1, -2))
+    middle, half, radius = _axes(matrices)
+    low, high = np.maximum(middle - radius, 0.01), np.maximum(middle + radius, 0.01)
+    with np.errstate(invalid="ignore"):
+        stretch = np.where(radius > 0, (high - low) / 2 / radius, 0.0)
+    out = np.empty_like(matrices)
+    out[..., 0, 0] = (low + high) / 2 + stretch * half
+    out[..., 1, 1] = (low + high) / 2 - stretch * half
+    out[..., 0, 1] = out[..., 1, 0] = stretch * matrices[..., 0, 1]
+    return np.where((middle - radius >= 0.01)[..., None, None], matrices, out)
+
+
+def _axes(matrices: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Mean of the eigenvalues of symmetric (..., 2, 2), half the diagonal's difference, radius.
+
+    The eigenvalues are mean - radius and mean + radius.
+    """
+    a, b, d = matrices[..., 0, 0], matrices[..., 0, 1], matrices[..., 1, 1]
+    half = (a - d) / 2
+    return (a + d) / 2, half, np.sqrt(half * half + b * b)
 
 
 def place_of(seen: Sequence[Observation], settings: AlignmentSettings) -> GeoPoint:

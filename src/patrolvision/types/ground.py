@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from math import isfinite
+from math import hypot, isfinite, sqrt
 from typing import Any, Literal
 
 import numpy as np
@@ -47,7 +47,8 @@ class GeoPoint:
     @property
     def sigma_m(self) -> float:
         """Standard deviation along the ellipse's long axis."""
-        return float(np.sqrt(np.linalg.eigvalsh(self.cov_en_m2)[-1]))
+        (ee, en), (_, nn) = self.cov_en_m2.tolist()
+        return sqrt((ee + nn) / 2 + hypot((ee - nn) / 2, en))
 
 
 @dataclass(frozen=True, slots=True)
