@@ -147,6 +147,14 @@ class StoreTransaction(Protocol):
     ) -> list[Incident]:
         """Stored incidents of every category within radius_m of any of the places, exactly."""
 
+    def anchors_around(
+        self, place: tuple[float, float], radius_m: float, mission_id: str, *, but: str
+    ) -> list[Anchor]:
+        """What a mission saw within the radius of a place that another mission saw too.
+
+        By first_seen and id, without the observation named in but; each with its incident's place.
+        """
+
     def incidents_with(self, observation_ids: Sequence[str]) -> list[Incident]:
         """Stored incidents that hold any of these observations."""
 

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Sequence
 import numpy as np
 
 from patrolvision.geo.geodesy import distance_m
-from patrolvision.incidents.neighbourhood import Memberships
-from patrolvision.types import Finding, HandDecision, Incident, Look
+from patrolvision.incidents.neighbourhood import Memberships, anchor_of, ordered
+from patrolvision.types import Anchor, Finding, HandDecision, Incident, Look
 
 
 class MemoryNeighbourhood:
@@ -83,6 +83,19 @@ class MemoryNeighbourhood:
         for place in places:
             close |= distance_m(*place, lat, lon) <= radius_m
         return [chosen[k] for k in np.flatnonzero(close)]
+
+    def anchors_around(
+        self, place: tuple[float, float], radius_m: float, mission_id: str, *, but: str
+    ) -> list[Anchor]:
+        """What a mission saw within the radius of a place that another mission saw too."""
+        about = self.findings_around([place], radius_m, missions=[mission_id])
+        seen = {f.observation.id: f.observation for f in ordered(about)}
+        held = {o: i for i in self.incidents.values() for o in i.observation_ids}
+        return [
+            anchor_of(o, held[o.id].place)
+            for o in seen.values()
+            if o.id != but and o.id in held and len(held[o.id].mission_ids) > 1
+        ]
 
     def hand_decisions(self) -> list[HandDecision]:
         """What persons decided about which observations are one thing, and did not take back."""

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from patrolvision.geo.geodesy import local_en
-from patrolvision.types import Finding, FloatArray, HandDecision, Incident, Look
+from patrolvision.types import Anchor, Finding, FloatArray, GeoPoint, HandDecision, Incident, Look, Matrix, Observation
 
 CELL_M = 300.0  # not far below context_m: neighbouring questions overlap
 LOOK_CELL_M = 200.0
@@ -43,6 +43,14 @@ class Neighbourhood(Protocol):
         self, places: Sequence[tuple[float, float]], radius_m: float
     ) -> list[Incident]:
         """Incidents of every category within the radius of any of the places."""
+
+    def anchors_around(
+        self, place: tuple[float, float], radius_m: float, mission_id: str, *, but: str
+    ) -> list[Anchor]:
+        """What a mission saw within the radius of a place that another mission saw too.
+
+        By first_seen and id, without the observation named in but; each with its incident's place.
+        """
 
     def hand_decisions(self) -> list[HandDecision]:
         """What persons decided about which observations are one thing, and did not take back."""
@@ -85,6 +93,26 @@ def cell_of(finding: Finding) -> tuple[int, int]:
 def ordered(findings: Iterable[Finding]) -> list[Finding]:
     """Findings by the time of their first sight, then by observation and id."""
     return sorted(findings, key=lambda f: (f.observation.first_seen, f.observation.id, f.id))
+
+
+def matrix_of(cov_en_m2: FloatArray) -> Matrix:
+    """A symmetric (2, 2) array as plain numbers."""
+    (ee, en), (_, nn) = cov_en_m2.tolist()
+    return ee, en, nn
+
+
+def anchor_of(seen: Observation, place: GeoPoint) -> Anchor:
+    """A sight and where the map has its incident."""
+    at, bias = seen.place, seen.bias_cov_en_m2
+    return Anchor(
+        at.lat_deg,
+        at.lon_deg,
+        matrix_of(at.cov_en_m2),
+        None if bias is None else matrix_of(bias),
+        place.lat_deg,
+        place.lon_deg,
+        matrix_of(place.cov_en_m2),
+    )
 
 
 def arrays(

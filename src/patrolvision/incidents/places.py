@@ -85,16 +85,6 @@ def _told(seen: Sequence[Observation], bias: FloatArray) -> FloatArray:
     )
 
 
-def own_and_bias(
-    seen: Sequence[Observation], settings: AlignmentSettings
-) -> tuple[FloatArray, FloatArray]:
-    """The own noise and the shared part, (N, 2, 2) each, of observations of one mission."""
-    cov = np.array([o.place.cov_en_m2 for o in seen])
-    of = np.zeros(len(seen), np.int64)
-    bias = _told(seen, _biases(seen, of, cov, settings)[of])
-    return _positive(cov - bias), bias
-
-
 def _positive(matrices: FloatArray) -> FloatArray:
     """Symmetric (..., 2, 2) matrices with no axis below 0.1 m: a total hardly exceeds its bias."""
     middle, half, radius = _axes(matrices)

@@ -11,16 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from patrolvision.geo.geodesy import local_en
-from patrolvision.incidents.association import chi2, inverse, times
+from patrolvision.geo.plane import Plane
+from patrolvision.incidents import few
 from patrolvision.incidents.identity import with_lasting_ids
-from patrolvision.incidents.neighbourhood import Neighbourhood, looks_over, ordered
-from patrolvision.incidents.places import group_of, own_and_bias, place_of
-from patrolvision.incidents.settings import FusionSettings
+from patrolvision.incidents.neighbourhood import Neighbourhood, looks_over, matrix_of, ordered
+from patrolvision.incidents.places import group_of, place_of
+from patrolvision.incidents.settings import AlignmentSettings, FusionSettings
 from patrolvision.incidents.stays import Rejudge, Thing, chains_of
-from patrolvision.types import Finding, FloatArray, GeoPoint, Incident, Observation
+from patrolvision.types import Anchor, Finding, Incident, Matrix
 
 CONTEXT_M = 60.0  # how far around the pass's other sights are asked for its shift
 
@@ -55,26 +53,33 @@ def associate(
 def _matching(finding: Finding, near: Neighbourhood, settings: FusionSettings) -> list[Incident]:
     """The one incident that explains the finding best; none if it is a thing of its own."""
     seen, gates = finding.observation, settings.alignment
-    here = [(seen.place.lat_deg, seen.place.lon_deg)]
-    close = near.incidents_around(here, gates.max_link_m)
+    here = seen.place.lat_deg, seen.place.lon_deg
+    close = near.incidents_around([here], gates.max_link_m)
     candidates = [i for i in close if _may_be(finding, i, settings)]
     if not candidates:
         return []
-    is_fellow = np.array([seen.mission_id in i.mission_ids for i in candidates])
-    own, bias = own_and_bias([seen], gates)
-    shift, doubt = np.zeros(2), bias[0]
-    if not is_fellow.all():
-        missions = [seen.mission_id]
-        fellows = near.findings_around(here, CONTEXT_M, known={finding.id}, missions=missions)
-        known = near.incidents_with([f.observation.id for f in fellows]) if fellows else []
-        shift, doubt = _shift([f.observation for f in fellows], known, seen, bias[0], settings)
-    at, cov = _map(candidates, seen.place)
-    apart = np.where(is_fellow[:, None], -at, -at - shift)
-    spread = own[0] + cov + np.where(is_fellow[:, None, None], 0.0, doubt)
-    cost = chi2(apart, inverse(spread))
-    limit = np.where(is_fellow, gates.fragment_chi2 / 2, gates.gate_chi2)
-    best = int(np.argmin(cost / limit))
-    return [candidates[best]] if cost[best] <= limit[best] else []
+    plane, cov = Plane(*here), matrix_of(seen.place.cov_en_m2)
+    told = None if seen.bias_cov_en_m2 is None else matrix_of(seen.bias_cov_en_m2)
+    bias = told or few.bias_of([cov], [None], gates)
+    own = few.positive(few.minus(cov, bias))
+    is_fellow = [seen.mission_id in i.mission_ids for i in candidates]
+    shift, doubt = (0.0, 0.0), bias
+    if not all(is_fellow):
+        anchors = near.anchors_around(here, CONTEXT_M, seen.mission_id, but=seen.id)
+        shift, doubt = _shift(anchors, plane, bias, gates)
+    fits: list[tuple[float, float]] = []  # cost over its limit, cost less its limit
+    for incident, fellow in zip(candidates, is_fellow, strict=True):
+        east, north = plane.en(incident.place.lat_deg, incident.place.lon_deg)
+        spread = few.plus(own, matrix_of(incident.place.cov_en_m2))
+        if fellow:
+            limit = gates.fragment_chi2 / 2
+        else:
+            limit = gates.gate_chi2
+            east, north, spread = east + shift[0], north + shift[1], few.plus(spread, doubt)
+        cost = few.chi2(east, north, few.inverse(spread))
+        fits.append((cost / limit, cost - limit))
+    best = min(range(len(fits)), key=fits.__getitem__)
+    return [candidates[best]] if fits[best][1] <= 0 else []
 
 
 def _may_be(finding: Finding, incident: Incident, settings: FusionSettings) -> bool:
@@ -93,31 +98,19 @@ def _may_be(finding: Finding, incident: Incident, settings: FusionSettings) -> b
 
 
 def _shift(
-    fellows: Sequence[Observation],
-    known: Sequence[Incident],
-    seen: Observation,
-    bias: FloatArray,
-    settings: FusionSettings,
-) -> tuple[FloatArray, FloatArray]:
-    """How far (2,) the pass lies from the map, and the covariance of that: least squares."""
-    holder = {o: i for i in known if len(i.mission_ids) > 1 for o in i.observation_ids}
-    pairs = [(o, holder[o.id]) for o in fellows if o.id in holder]
-    info, pull = inverse(bias), np.zeros(2)
-    if pairs:
-        own, _ = own_and_bias([o for o, _ in pairs], settings.alignment)
-        at, cov = _map([i for _, i in pairs], seen.place)
-        lat, lon = (
-            np.array([getattr(o.place, n) for o, _ in pairs]) for n in ("lat_deg", "lon_deg")
-        )
-        xy = np.stack(local_en(seen.place.lat_deg, seen.place.lon_deg, lat, lon), axis=-1)
-        weight = inverse(own + cov)
-        info, pull = info + weight.sum(axis=0), times(weight, xy - at).sum(axis=0)
-    left = inverse(info)
-    return times(left, pull), left
-
-
-def _map(incidents: Sequence[Incident], origin: GeoPoint) -> tuple[FloatArray, FloatArray]:
-    """Places (N, 2) of incidents around an origin, and their covariances (N, 2, 2)."""
-    lat, lon = (np.array([getattr(i.place, n) for i in incidents]) for n in ("lat_deg", "lon_deg"))
-    xy = np.stack(local_en(origin.lat_deg, origin.lon_deg, lat, lon), axis=-1)
-    return xy, np.array([incident.place.cov_en_m2 for incident in incidents])
+    anchors: Sequence[Anchor], plane: Plane, bias: Matrix, settings: AlignmentSettings
+) -> tuple[tuple[float, float], Matrix]:
+    """How far the pass lies from the map, and the covariance of that: least squares."""
+    if not anchors:
+        return (0.0, 0.0), bias
+    prior = few.bias_of([a.cov_m2 for a in anchors], [a.bias_m2 for a in anchors], settings)
+    info, east, north = few.NOTHING, 0.0, 0.0
+    for anchor in anchors:
+        own = few.positive(few.minus(anchor.cov_m2, anchor.bias_m2 or prior))
+        weight = few.inverse(few.plus(own, anchor.map_cov_m2))
+        x, y = plane.en(anchor.lat_deg, anchor.lon_deg)
+        map_x, map_y = plane.en(anchor.map_lat_deg, anchor.map_lon_deg)
+        pull = few.times(weight, x - map_x, y - map_y)
+        info, east, north = few.plus(info, weight), east + pull[0], north + pull[1]
+    left = few.inverse(few.plus(few.inverse(bias), info))
+    return few.times(left, east, north), left

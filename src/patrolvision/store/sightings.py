@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache, partial
+from math import pi, sin
 from typing import Any
 
 import numpy as np
@@ -27,9 +28,10 @@ from sqlalchemy import (
 
 from patrolvision.geo.geodesy import ecef_from_geodetic, local_en
 from patrolvision.geo.pairs import pairs_within
+from patrolvision.geo.plane import Plane
 from patrolvision.store import near, rows, schema, straight
 from patrolvision.store.sql import all_keys, asked_keys, asked_ranges, in_ranges, one_of
-from patrolvision.types import Finding, Incident
+from patrolvision.types import Anchor, Finding, Incident
 from patrolvision.types.instants import instant_of
 
 FINDING = tuple(c.name for c in schema.findings.c if c.name != "observation_id")
@@ -37,6 +39,7 @@ INCIDENT = tuple(c.name for c in schema.incidents.c)
 SEEN = tuple(c.name for c in schema.observations.c)
 MEAN_RADIUS_M = 6371008.8
 FEW_PLACES = 8  # each compared with every point
+FEW_PAIRS = 32  # measured in plain floats sooner than as arrays
 SLACK_M = 0.01  # of the rounding of planes as wide as the Earth
 Place = tuple[float, float]
 
@@ -107,6 +110,26 @@ def incidents_around(
     return sorted(map(_incident, close), key=lambda i: (i.first_seen, i.id))
 
 
+def anchors_around(
+    connection: Connection, place: Place, radius_m: float, mission_id: str, but: str
+) -> list[Anchor]:
+    """What a mission saw within radius_m of a place that another mission saw too."""
+    of = {"mission": mission_id, "but": but}
+    found = _rows_around(connection, _anchors_in, [place], radius_m, of)
+    shared = [row for row in found.values() if len(orjson.loads(row[1])) > 1]
+    return [_anchor(row[3:]) for row in sorted(_within(shared, 3, [place], radius_m), key=_by_time)]
+
+
+def _by_time(row: Any) -> tuple[int, str]:
+    return row[2], row[0]
+
+
+def _anchor(row: Any) -> Anchor:
+    lat, lon, *cov, bias_ee, bias_en, bias_nn, map_lat, map_lon, ee, en, nn = row
+    bias = None if bias_ee is None else (bias_ee, bias_en, bias_nn)
+    return Anchor(lat, lon, tuple(cov), bias, map_lat, map_lon, (ee, en, nn))
+
+
 def _rows_around(
     connection: Connection,
     statement: Callable[[int], Select[Any]],
@@ -150,13 +173,16 @@ def within_any(
     lat_deg: Sequence[float], lon_deg: Sequence[float], places: Sequence[Place], radius_m: float
 ) -> NDArray[np.bool_]:
     """Which (N,) of the points lie within the radius of any place: as geodesy.distance_m."""
+    limit = 2 * MEAN_RADIUS_M * sin(min(radius_m / (2 * MEAN_RADIUS_M), pi / 2))
+    if len(places) * len(lat_deg) <= FEW_PAIRS:
+        planes = [Plane(*place) for place in places]
+        at = zip(lat_deg, lon_deg, strict=True)
+        return np.array([any(p.chord_m2(*one) <= limit**2 for p in planes) for one in at])
     centre_lat, centre_lon = np.array(places).T
     points = ecef_from_geodetic(lat_deg, lon_deg)
     centres = ecef_from_geodetic(centre_lat, centre_lon)
-    limit = 2 * MEAN_RADIUS_M * np.sin(min(radius_m / (2 * MEAN_RADIUS_M), np.pi / 2))
     if len(places) <= FEW_PLACES:
-        apart = points[:, None] - centres
-        return np.asarray(((apart**2).sum(axis=-1) <= limit**2).any(axis=1))
+        return np.asarray((((points[:, None] - centres) ** 2).sum(axis=-1) <= limit**2).any(axis=1))
     # Seen from above no two places are further apart than they are.
     a, b = (
         np.stack(local_en(centre_lat[0], centre_lon[0], lat, lon), axis=-1)
@@ -217,6 +243,31 @@ def _incidents_in(ranges: int) -> Select[Any]:
     table = schema.incidents
     where = in_ranges(table.c.cell, ranges), _in_box(table)
     return select(*map(_raw, table.c)).where(*where)
+
+
+@lru_cache(maxsize=16)
+def _anchors_in(ranges: int) -> Select[Any]:
+    """An observation in two incidents comes twice: of these the later row counts."""
+    seen, table = schema.observations, schema.incidents
+    members = schema.incident_observations
+    names = ("lat_deg", "lon_deg", "cov_ee_m2", "cov_en_m2", "cov_nn_m2")
+    bias = (seen.c.bias_ee_m2, seen.c.bias_en_m2, seen.c.bias_nn_m2)
+    columns = [
+        *(seen.c.id, table.c.mission_ids, seen.c.first_seen),
+        *(seen.c[name] for name in names),
+        *bias,
+        *(table.c[name] for name in names),
+    ]
+    held = seen.join(members, members.c.observation_id == seen.c.id)
+    # Joined to nothing, so that no index of missions is used: one may have seen a whole city.
+    mission = seen.c.mission_id.concat("")
+    return (
+        select(*map(_raw, columns))
+        .select_from(held.join(table, table.c.id == members.c.incident_id))
+        .where(in_ranges(seen.c.cell, ranges), _in_box(seen))
+        .where(mission == bindparam("mission"), seen.c.id != bindparam("but"))
+        .order_by(table.c.first_seen, table.c.id)
+    )
 
 
 def _in_box(table: Table) -> ColumnElement[bool]:

@@ -22,6 +22,7 @@ from patrolvision.store import (
     straight,
 )
 from patrolvision.types import (
+    Anchor,
     Finding,
     HandDecision,
     Incident,
@@ -179,6 +180,15 @@ class SqlTransaction:
         if not places:
             return []
         return sightings.incidents_around(self._connection, places, radius_m)
+
+    def anchors_around(
+        self, place: tuple[float, float], radius_m: float, mission_id: str, *, but: str
+    ) -> list[Anchor]:
+        """What a mission saw within radius_m of a place, exactly, that another mission saw too.
+
+        By first_seen and id, without the observation named in but; each with its incident's place.
+        """
+        return sightings.anchors_around(self._connection, place, radius_m, mission_id, but)
 
     def incidents_with(self, observation_ids: Sequence[str]) -> list[Incident]:
         """Stored incidents that hold any of these observations, by first_seen and id."""

@@ -10,11 +10,13 @@ The axes behind every angle are drawn in docs/frames.md.
 from __future__ import annotations
 
 from patrolvision.types.ground import (
+    Anchor,
     Finding,
     GeoPoint,
     HandDecision,
     Incident,
     Look,
+    Matrix,
     Observation,
     Sight,
 )
@@ -61,6 +63,7 @@ __all__ = [
     "DETECTOR_CLASSES",
     "HAZARDS",
     "VEHICLE_CLASSES",
+    "Anchor",
     "Camera",
     "Category",
     "Datum",
@@ -80,6 +83,7 @@ __all__ = [
     "Lens",
     "LensModel",
     "Look",
+    "Matrix",
     "Mission",
     "MissionRecord",
     "ModelRelease",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import hypot, isfinite, sqrt
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -157,6 +157,24 @@ class Incident:
     previous_incident_id: str | None = None  # the one that stood here before and was removed
     removed_at: datetime | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+Matrix = tuple[float, float, float]  # a symmetric (2, 2): east-east, east-north, north-north
+
+
+class Anchor(NamedTuple):
+    """What a pass saw of a thing that another saw too, and where the map has it: tells its shift.
+
+    Plain numbers, for many are read and each is used once.
+    """
+
+    lat_deg: float
+    lon_deg: float
+    cov_m2: Matrix
+    bias_m2: Matrix | None  # as Observation.bias_cov_en_m2
+    map_lat_deg: float
+    map_lon_deg: float
+    map_cov_m2: Matrix
 
 
 @dataclass(frozen=True, slots=True)

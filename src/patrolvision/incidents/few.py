@@ -1,0 +1,77 @@
+"""The algebra of association for a handful of sights, in plain floats.
+
+The same formulas as in association.py and places.py, which take arrays: numpy needs microseconds
+for each step over a small array, and one sight alone takes a score of steps.
+tests/incidents/test_few.py holds the two equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import sqrt
+
+from patrolvision.incidents.settings import AlignmentSettings
+from patrolvision.types import Matrix
+
+NOTHING: Matrix = (0.0, 0.0, 0.0)
+
+
+def inverse(m: Matrix) -> Matrix:
+    """The inverse."""
+    a, b, d = m
+    det = a * d - b * b
+    return d / det, -b / det, a / det
+
+
+def plus(m: Matrix, n: Matrix) -> Matrix:
+    """The sum."""
+    return m[0] + n[0], m[1] + n[1], m[2] + n[2]
+
+
+def minus(m: Matrix, n: Matrix) -> Matrix:
+    """The difference."""
+    return m[0] - n[0], m[1] - n[1], m[2] - n[2]
+
+
+def times(m: Matrix, x: float, y: float) -> tuple[float, float]:
+    """The matrix applied to a vector."""
+    a, b, d = m
+    return a * x + b * y, b * x + d * y
+
+
+def chi2(x: float, y: float, weight: Matrix) -> float:
+    """Squared Mahalanobis length of a vector under an inverse covariance."""
+    a, b, d = weight
+    return a * x * x + 2 * b * x * y + d * y * y
+
+
+def smallest(m: Matrix) -> float:
+    """The smaller eigenvalue."""
+    a, b, d = m
+    half = (a - d) / 2
+    return (a + d) / 2 - sqrt(half * half + b * b)
+
+
+def positive(m: Matrix) -> Matrix:
+    """The matrix with no axis below 0.1 m."""
+    a, b, d = m
+    middle, half = (a + d) / 2, (a - d) / 2
+    radius = sqrt(half * half + b * b)
+    if middle - radius >= 0.01:
+        return m
+    low, high = 0.01, max(middle + radius, 0.01)
+    stretch = (high - low) / 2 / radius if radius > 0 else 0.0
+    mean = (low + high) / 2
+    return mean + stretch * half, stretch * b, mean - stretch * half
+
+
+def bias_of(
+    covs: Sequence[Matrix], told: Sequence[Matrix | None], settings: AlignmentSettings
+) -> Matrix:
+    """The covariance of the shift that these sights of one mission share, as it is told or not."""
+    known = [m for m in told if m is not None]
+    if not known:
+        variance = settings.shared_fraction * min(map(smallest, covs))
+        return variance, 0.0, variance
+    ee, en, nn = (sum(column) / len(known) for column in zip(*known, strict=True))
+    return ee + 1e-6, en, nn + 1e-6
