@@ -11,12 +11,14 @@ iterated least squares.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import log, sqrt
+from typing import Any
 
 import numpy as np
 
 from patrolvision.geo.pairs import pairs_within
+from patrolvision.incidents import few
 from patrolvision.incidents.association import (
     BoolArray,
     IntArray,
@@ -33,7 +35,7 @@ from patrolvision.incidents.sightings import (
     apart_at_once,
     things_on_map,
 )
-from patrolvision.types import FloatArray
+from patrolvision.types import FloatArray, Matrix
 
 MAX_SWEEPS = 6
 MAX_CANDIDATES = 48
@@ -133,6 +135,44 @@ def _candidates(
     return i[keep], c[keep]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pairs:
+    """P pairs of a sighting and a thing that it may be, by sighting; as columns, for speed.
+
+    east, north (P,): how far the sighting lies from the thing; ee, en, nn: the inverse covariance
+    of that, en twice; sums (P, 5): what least squares adds up of each.
+    """
+
+    first: IntArray  # (I,) of each sighting
+    lengths: IntArray  # (I,) how many a sighting has
+    east: FloatArray
+    north: FloatArray
+    ee: FloatArray
+    en: FloatArray
+    nn: FloatArray
+    sums: FloatArray
+
+    def gain(self, east: Any, north: Any, vote_chi2: float) -> FloatArray:
+        """What each pair gains by a shift (numbers), or by each of T shifts (T, 1)."""
+        x, y = self.east - east, self.north - north
+        return np.asarray(vote_chi2 - (self.ee * x * x + self.en * x * y + self.nn * y * y))
+
+    def best(self, gain: FloatArray) -> FloatArray:
+        """The largest gain (..., I) among the pairs of each sighting."""
+        return np.asarray(np.maximum.reduceat(gain, self.first, axis=-1))
+
+
+def _pairs_of(i: IntArray, apart: FloatArray, weight: FloatArray) -> _Pairs:
+    first = np.flatnonzero(np.diff(i, prepend=-1))
+    sums = np.empty((len(i), 5))
+    sums[:, 0], sums[:, 1], sums[:, 2] = weight[:, 0, 0], weight[:, 0, 1], weight[:, 1, 1]
+    sums[:, 3:] = times(weight, apart)
+    east, north = np.ascontiguousarray(apart.T)
+    ee, en, nn = np.ascontiguousarray(sums[:, :3].T)
+    lengths = np.diff(first, append=len(i))
+    return _Pairs(first, lengths, east, north, ee, 2 * en, nn, sums)
+
+
 def _voted_shift(
     prior: FloatArray,
     i: IntArray,
@@ -146,18 +186,18 @@ def _voted_shift(
     (P, 2, 2) belong to the pairs. Score of a shift: its prior, plus for each sighting what its best
     match gains over being new. The best of many trials is refined by least squares.
     """
-    first_of_i = np.flatnonzero(np.diff(i, prepend=-1))
+    pairs = _pairs_of(i, apart, weight)
     pick = _densest(apart)
     alone = inverse(prior + weight[pick])  # the best shift if this pair were the only one
     trial = np.concatenate([np.zeros((1, 2)), times(alone, times(weight[pick], apart[pick]))])
-    gain = settings.vote_chi2 - chi2(apart[None] - trial[:, None], weight[None])
-    total = np.maximum.reduceat(np.maximum(gain, 0.0), first_of_i, axis=1).sum(axis=1)
-    total -= chi2(trial, prior)
+    gain = pairs.gain(trial[:, :1], trial[:, 1:], settings.vote_chi2)
+    total = np.maximum(pairs.best(gain), 0.0).sum(axis=1) - chi2(trial, prior)
+    known = few.matrix_of(prior)
     refined = [
-        _refined(start, prior, first_of_i, apart, weight, settings)
-        for start in _rivals(trial, total)
+        _refined(float(east), float(north), known, pairs, settings.vote_chi2)
+        for east, north in _rivals(trial, total)
     ]
-    return max(refined, key=lambda found: found[1])[0]
+    return np.array(max(refined, key=lambda found: found[1])[0])
 
 
 def _rivals(trial: FloatArray, total: FloatArray) -> list[FloatArray]:
@@ -174,28 +214,23 @@ def _rivals(trial: FloatArray, total: FloatArray) -> list[FloatArray]:
 
 
 def _refined(
-    found: FloatArray,
-    prior: FloatArray,
-    first_of_i: IntArray,
-    apart: FloatArray,
-    weight: FloatArray,
-    settings: AlignmentSettings,
-) -> tuple[FloatArray, float]:
+    east: float, north: float, prior: Matrix, pairs: _Pairs, vote_chi2: float
+) -> tuple[tuple[float, float], float]:
     """A trial after a few steps of least squares over the pairs it explains, and its score."""
-    lengths = np.diff(first_of_i, append=len(apart))
-    explained: BoolArray | None = None
+    explained = b""
     for _ in range(5):
-        gain = settings.vote_chi2 - chi2(apart - found, weight)
-        best = np.repeat(np.maximum.reduceat(gain, first_of_i), lengths)
-        used = (gain == best) & (gain > 0)
-        if explained is not None and np.array_equal(used, explained):
+        gain = pairs.gain(east, north, vote_chi2)
+        best = pairs.best(gain)
+        used = (gain == np.repeat(best, pairs.lengths)) & (gain > 0)
+        if used.tobytes() == explained:
             break  # the same pairs give the same shift
-        explained = used
-        pull = times(weight[used], apart[used]).sum(axis=0)
-        found = times(inverse(prior + weight[used].sum(axis=0)), pull)
-    gain = settings.vote_chi2 - chi2(apart - found, weight)
-    score = np.maximum(np.maximum.reduceat(gain, first_of_i), 0.0).sum()
-    return found, float(score - chi2(found, prior))
+        explained = used.tobytes()
+        ee, en, nn, *pull = pairs.sums[used].sum(axis=0).tolist()
+        east, north = few.times(few.inverse(few.plus(prior, (ee, en, nn))), *pull)
+    else:
+        best = pairs.best(pairs.gain(east, north, vote_chi2))
+    score = float(np.maximum(best, 0.0).sum())
+    return (east, north), score - few.chi2(east, north, prior)
 
 
 def _densest(apart: FloatArray) -> IntArray:
@@ -234,10 +269,15 @@ def _with_new(
 ) -> IntArray:
     """What fits nothing becomes a thing of its own; parts of one broken track, one together."""
     loose = mine[label[mine] < 0]
+    if not len(loose):
+        return label
     following = int(label.max()) + 1
     fits = _fitting(loose, s, settings.fragment_chi2 / 2)
     fresh: list[list[int]] = []  # the positions in loose of each new thing's sightings
     of: list[int] = []  # which of these each position went to
+    if not fits:
+        label[loose] = following + np.arange(len(loose))
+        return label
     for k in range(len(loose)):
         may = fits.get(k, set())
         found = next((t for t in sorted({of[m] for m in may}) if may.issuperset(fresh[t])), None)
@@ -254,7 +294,8 @@ def _fitting(loose: IntArray, s: Sightings, limit: float) -> dict[int, set[int]]
     """For positions in loose, the earlier ones that may be another part of the same thing."""
     if len(loose) < 2:
         return {}
-    widest_m2 = 2 * float(np.trace(s.own[loose], axis1=1, axis2=2).max())
+    own = s.own[loose]
+    widest_m2 = 2 * float((own[:, 0, 0] + own[:, 1, 1]).max())
     i, j = pairs_within(s.xy[loose], s.xy[loose], sqrt(limit * widest_m2) + 1e-6)
     i, j = i[j < i], j[j < i]
     clash = _clash(loose[i], loose[j], s, limit)
@@ -310,5 +351,5 @@ def _pulled(measured: float, count: int, before: float) -> float:
 def _same_partition(a: IntArray, b: IntArray) -> bool:
     if (a < 0).any():
         return False
-    pairs = np.unique(np.stack([a, b]), axis=1).shape[1]
-    return bool(pairs == len(np.unique(a)) == len(np.unique(b)))
+    pairs = np.unique(a * (b.max() + 1) + b)
+    return bool(len(pairs) == len(np.unique(a)) == len(np.unique(b)))

@@ -11,9 +11,15 @@ from collections.abc import Sequence
 from math import sqrt
 
 from patrolvision.incidents.settings import AlignmentSettings
-from patrolvision.types import Matrix
+from patrolvision.types import FloatArray, Matrix
 
 NOTHING: Matrix = (0.0, 0.0, 0.0)
+
+
+def matrix_of(cov_en_m2: FloatArray) -> Matrix:
+    """A symmetric (2, 2) array as plain numbers."""
+    (ee, en), (_, nn) = cov_en_m2.tolist()
+    return ee, en, nn
 
 
 def inverse(m: Matrix) -> Matrix:

@@ -10,7 +10,8 @@ from typing import Protocol
 import numpy as np
 
 from patrolvision.geo.geodesy import local_en
-from patrolvision.types import Anchor, Finding, FloatArray, GeoPoint, HandDecision, Incident, Look, Matrix, Observation
+from patrolvision.incidents import few
+from patrolvision.types import Anchor, Finding, FloatArray, GeoPoint, HandDecision, Incident, Look, Observation
 
 CELL_M = 300.0  # not far below context_m: neighbouring questions overlap
 LOOK_CELL_M = 200.0
@@ -95,23 +96,17 @@ def ordered(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda f: (f.observation.first_seen, f.observation.id, f.id))
 
 
-def matrix_of(cov_en_m2: FloatArray) -> Matrix:
-    """A symmetric (2, 2) array as plain numbers."""
-    (ee, en), (_, nn) = cov_en_m2.tolist()
-    return ee, en, nn
-
-
 def anchor_of(seen: Observation, place: GeoPoint) -> Anchor:
     """A sight and where the map has its incident."""
     at, bias = seen.place, seen.bias_cov_en_m2
     return Anchor(
         at.lat_deg,
         at.lon_deg,
-        matrix_of(at.cov_en_m2),
-        None if bias is None else matrix_of(bias),
+        few.matrix_of(at.cov_en_m2),
+        None if bias is None else few.matrix_of(bias),
         place.lat_deg,
         place.lon_deg,
-        matrix_of(place.cov_en_m2),
+        few.matrix_of(place.cov_en_m2),
     )
 
 

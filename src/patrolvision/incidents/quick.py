@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from patrolvision.geo.plane import Plane
 from patrolvision.incidents import few
 from patrolvision.incidents.identity import with_lasting_ids
-from patrolvision.incidents.neighbourhood import Neighbourhood, looks_over, matrix_of, ordered
+from patrolvision.incidents.neighbourhood import Neighbourhood, looks_over, ordered
 from patrolvision.incidents.places import group_of, place_of
 from patrolvision.incidents.settings import AlignmentSettings, FusionSettings
 from patrolvision.incidents.stays import Rejudge, Thing, chains_of
@@ -58,8 +58,8 @@ def _matching(finding: Finding, near: Neighbourhood, settings: FusionSettings) -
     candidates = [i for i in close if _may_be(finding, i, settings)]
     if not candidates:
         return []
-    plane, cov = Plane(*here), matrix_of(seen.place.cov_en_m2)
-    told = None if seen.bias_cov_en_m2 is None else matrix_of(seen.bias_cov_en_m2)
+    plane, cov = Plane(*here), few.matrix_of(seen.place.cov_en_m2)
+    told = None if seen.bias_cov_en_m2 is None else few.matrix_of(seen.bias_cov_en_m2)
     bias = told or few.bias_of([cov], [None], gates)
     own = few.positive(few.minus(cov, bias))
     is_fellow = [seen.mission_id in i.mission_ids for i in candidates]
@@ -70,7 +70,7 @@ def _matching(finding: Finding, near: Neighbourhood, settings: FusionSettings) -
     fits: list[tuple[float, float]] = []  # cost over its limit, cost less its limit
     for incident, fellow in zip(candidates, is_fellow, strict=True):
         east, north = plane.en(incident.place.lat_deg, incident.place.lon_deg)
-        spread = few.plus(own, matrix_of(incident.place.cov_en_m2))
+        spread = few.plus(own, few.matrix_of(incident.place.cov_en_m2))
         if fellow:
             limit = gates.fragment_chi2 / 2
         else:

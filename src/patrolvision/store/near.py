@@ -46,9 +46,10 @@ def joined_ranges(
 ) -> list[tuple[int, int]]:
     """The ranges around all of the places (lat_deg, lon_deg), in order, none touching another."""
     boxes = (box_around(lat, lon, radius_m) for lat, lon in places)
-    joined: list[tuple[int, int]] = []
-    for first, last in sorted(r for box in boxes for r in _ranges(box, per_degree)):
-        if joined and first <= joined[-1][1] + 1:
+    found = sorted({r for box in boxes for r in _ranges(box, per_degree)})
+    joined = found[:1]
+    for first, last in found[1:]:
+        if first <= joined[-1][1] + 1:
             joined[-1] = joined[-1][0], max(last, joined[-1][1])
         else:
             joined.append((first, last))

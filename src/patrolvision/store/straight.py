@@ -18,6 +18,7 @@ from patrolvision.store import arrays, driver
 from patrolvision.store.rows import Row
 
 SQLITE = sqlite.dialect(paramstyle="named")
+BY_POSITION = sqlite.dialect(paramstyle="qmark")
 PSYCOPG = psycopg_dialect()  # type: ignore[no-untyped-call]
 Convert = Callable[[Any], Any]
 Statement = Any  # of SQLAlchemy: the same object each time, for its text is kept by it
@@ -30,7 +31,7 @@ def fetched(
     if connection.dialect.name != "sqlite":
         text, fixed = _psycopg_text(statement)
         return driver.fetched(connection, text, {**fixed, **parameters})
-    text, fixed = _text(statement, ())
+    text, fixed = _text(statement)
     found: list[Any] = _driver(connection).execute(text, {**fixed, **parameters}).fetchall()
     return found
 
@@ -53,11 +54,11 @@ def returned(connection: Connection, statement: Statement, found: Sequence[Row])
     """The ids that an insert returns, row by row; all rows must have the same columns."""
     if connection.dialect.name != "sqlite":
         return set(connection.execute(statement, list(found)).scalars())
-    text, _ = _text(statement, tuple(found[0]))
+    text, names = _positional(statement, tuple(found[0]))
     execute = _driver(connection).execute
     ids: set[str] = set()
-    for row in _to_driver(statement.table, found):
-        ids.update(id for (id,) in execute(text, row))
+    for row in _to_driver(statement.table, names, found):
+        ids.update([id for (id,) in execute(text, row)])
     return ids
 
 
@@ -66,8 +67,8 @@ def insert(connection: Connection, table: Table, found: Sequence[Row]) -> None:
     if connection.dialect.name != "sqlite":
         arrays.added(connection, table, found)
         return
-    text, _ = _text(_inserting(table), tuple(found[0]))
-    _driver(connection).executemany(text, _to_driver(table, found))
+    text, names = _positional(_inserting(table), tuple(found[0]))
+    _driver(connection).executemany(text, _to_driver(table, names, found))
 
 
 def _driver(connection: Connection) -> Any:
@@ -75,21 +76,28 @@ def _driver(connection: Connection) -> Any:
 
 
 @lru_cache(maxsize=1024)
-def _text(statement: Statement, names: tuple[str, ...]) -> tuple[str, Row]:
+def _text(statement: Statement) -> tuple[str, Row]:
     """The statement in SQL, with the values that are part of it."""
-    return _compiled(statement, SQLITE, list(names) or None)
+    return _compiled(statement, SQLITE)
+
+
+@lru_cache(maxsize=256)
+def _positional(statement: Statement, names: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """An insert of these columns in SQL, and their order in it."""
+    compiled = statement.compile(dialect=BY_POSITION, column_keys=list(names))
+    return str(compiled), tuple(compiled.positiontup)
 
 
 @lru_cache(maxsize=1024)
 def _psycopg_text(statement: Statement) -> tuple[str, Row]:
-    return _compiled(statement, PSYCOPG, None)
+    return _compiled(statement, PSYCOPG)
 
 
-def _compiled(statement: Statement, dialect: Any, names: list[str] | None) -> tuple[str, Row]:
-    compiled = statement.compile(dialect=dialect, column_keys=names)
+def _compiled(statement: Statement, dialect: Any) -> tuple[str, Row]:
+    compiled = statement.compile(dialect=dialect)
     if "__[POSTCOMPILE" in str(compiled):  # a list of values, each to be a parameter
         whole = {"render_postcompile": True}
-        compiled = statement.compile(dialect=dialect, column_keys=names, compile_kwargs=whole)
+        compiled = statement.compile(dialect=dialect, compile_kwargs=whole)
     return str(compiled), {k: v for k, v in compiled.params.items() if v is not None}
 
 
@@ -107,16 +115,17 @@ def _from_driver(table: Table) -> tuple[tuple[str, ...], list[tuple[str, Convert
 
 
 @lru_cache(maxsize=64)
-def _conversions(table: Table) -> list[tuple[str, Convert]]:
+def _conversions(table: Table) -> dict[str, Convert]:
     processors = ((c.name, c.type.dialect_impl(SQLITE).bind_processor(SQLITE)) for c in table.c)
-    return [(name, process) for name, process in processors if process is not None]
+    return {name: process for name, process in processors if process is not None}
 
 
-def _to_driver(table: Table, found: Sequence[Row]) -> list[Row]:
-    """Copies of the rows with the values that the driver stores."""
-    there = [(name, convert) for name, convert in _conversions(table) if name in found[0]]
-    copies = [dict(row) for row in found]
-    for name, convert in there:
-        for row in copies:
-            row[name] = convert(row[name])
-    return copies
+def _to_driver(table: Table, names: Sequence[str], found: Sequence[Row]) -> list[tuple[Any, ...]]:
+    """The values of the columns named, row by row, as the driver stores them."""
+    conversions = _conversions(table)
+    columns: list[list[Any]] = []
+    for name in names:
+        values = [row[name] for row in found]
+        convert = conversions.get(name)
+        columns.append(values if convert is None else [convert(value) for value in values])
+    return list(zip(*columns, strict=True))
