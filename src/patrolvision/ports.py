@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from patrolvision.types import (
+    Anchor,
     Delivery,
     Detections,
     Finding,

@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 
 from patrolvision.errors import StoreError
+from patrolvision.incidents.memory import MemoryNeighbourhood
 from patrolvision.records import (
     incident_to_record,
     look_to_record,
@@ -29,6 +30,7 @@ from patrolvision.records import (
 )
 from patrolvision.store import SqlStore, open_store
 from patrolvision.types import (
+    Anchor,
     Finding,
     GeoPoint,
     GridCodes,
@@ -150,6 +152,40 @@ def test_a_finding_comes_back_with_its_observation(store: SqlStore) -> None:
         (found,) = tx.findings_around([(LAT, LON)], 1.0)
     assert replace(found, observation=claim.observation) == claim
     assert found.observation.sights == rich_observation().sights
+
+
+def test_what_a_pass_saw_that_another_saw_too_tells_its_shift(store: SqlStore) -> None:
+    """In the store as in memory: of this pass, of a thing of two, near enough, and not itself."""
+    told = np.array([[2.0, 0.1], [0.1, 3.0]])
+    seen = [
+        observation("itself", 0.0),
+        replace(observation("late", 10.0, after_s=9.0), bias_cov_en_m2=told),
+        observation("early", 20.0, after_s=3.0),
+        observation("new", 30.0),
+        observation("loose", 35.0),
+        observation("far", 70.0),
+        replace(observation("other", 15.0), mission_id="m2"),
+    ]
+    of_two = [(name, f"i-{name}") for name in ("itself", "late", "early", "far", "other")]
+    incidents = [
+        replace(incident(id, name, north_m=5.0), mission_ids=("m1", "m2")) for name, id in of_two
+    ]
+    incidents.append(incident("i-new", "new"))
+    findings = [Finding(f"f{o.id}", "litter", "enforce", o, 0.8) for o in seen]
+    memory = MemoryNeighbourhood()
+    memory.save(findings, incidents=incidents)
+    with store.transaction() as tx:
+        tx.add_observations(seen)
+        tx.save_findings(findings)
+        tx.save_incidents(incidents)
+        found = tx.anchors_around((LAT, LON), 60.0, "m1", but="itself")
+    assert found == memory.anchors_around((LAT, LON), 60.0, "m1", but="itself")
+    here, total = place(5.0), (4.8, 0.1, 0.3)
+    on_map = (here.lat_deg, here.lon_deg, total)
+    assert found == [
+        Anchor(place(20.0).lat_deg, LON, total, None, *on_map),
+        Anchor(place(10.0).lat_deg, LON, total, (2.0, 0.1, 3.0), *on_map),
+    ]
 
 
 def fill(store: SqlStore) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""The algebra of association for a handful of sights, in plain floats.
+"""Association and places for a handful of sights, in plain floats.
 
 The same formulas as in association.py and places.py, which take arrays: numpy needs microseconds
 for each step over a small array, and one sight alone takes a score of steps.
@@ -10,9 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import sqrt
 
-from patrolvision.incidents.settings import AlignmentSettings
-from patrolvision.types import FloatArray, Matrix
+import numpy as np
 
+from patrolvision.geo.plane import Plane
+from patrolvision.incidents.settings import AlignmentSettings
+from patrolvision.types import FloatArray, GeoPoint, Matrix, Observation
+
+MOST = 16  # sights of one thing that are sooner reckoned here than as arrays
 NOTHING: Matrix = (0.0, 0.0, 0.0)
 
 
@@ -20,6 +24,11 @@ def matrix_of(cov_en_m2: FloatArray) -> Matrix:
     """A symmetric (2, 2) array as plain numbers."""
     (ee, en), (_, nn) = cov_en_m2.tolist()
     return ee, en, nn
+
+
+def array_of(m: Matrix) -> FloatArray:
+    """The same as an array (2, 2)."""
+    return np.array([[m[0], m[1]], [m[1], m[2]]])
 
 
 def inverse(m: Matrix) -> Matrix:
@@ -81,3 +90,44 @@ def bias_of(
         return variance, 0.0, variance
     ee, en, nn = (sum(column) / len(known) for column in zip(*known, strict=True))
     return ee + 1e-6, en, nn + 1e-6
+
+
+def place_of(seen: Sequence[Observation], settings: AlignmentSettings) -> GeoPoint:
+    """The best place of one thing from all observations of it: places.places_of."""
+    passes: dict[str, list[Observation]] = {}
+    for sight in seen:
+        passes.setdefault(sight.mission_id, []).append(sight)
+    first = seen[0].place
+    plane = Plane(first.lat_deg, first.lon_deg)
+    info, east, north = NOTHING, 0.0, 0.0
+    for sights in passes.values():
+        covs = [matrix_of(s.place.cov_en_m2) for s in sights]
+        told = [_told(s) for s in sights]
+        bias = bias_of(covs, told, settings)
+        owns = [positive(minus(c, b or bias)) for c, b in zip(covs, told, strict=True)]
+        if len(seen) == 1:
+            return GeoPoint(first.lat_deg, first.lon_deg, array_of(plus(owns[0], told[0] or bias)))
+        x, y, cov = _of_one_pass(sights, owns, plane)
+        weight = inverse(plus(cov, bias))
+        pull = times(weight, x, y)
+        info, east, north = plus(info, weight), east + pull[0], north + pull[1]
+    total = inverse(info)
+    return GeoPoint(*plane.at(*times(total, east, north)), array_of(total))
+
+
+def _of_one_pass(
+    sights: Sequence[Observation], owns: Sequence[Matrix], plane: Plane
+) -> tuple[float, float, Matrix]:
+    """Where one pass has the thing in the plane, and the covariance of that without its bias."""
+    info, east, north = NOTHING, 0.0, 0.0
+    for sight, own in zip(sights, owns, strict=True):
+        weight = inverse(own)
+        pull = times(weight, *plane.en(sight.place.lat_deg, sight.place.lon_deg))
+        info, east, north = plus(info, weight), east + pull[0], north + pull[1]
+    cov = inverse(info)
+    return *times(cov, east, north), cov
+
+
+def _told(seen: Observation) -> Matrix | None:
+    bias = seen.bias_cov_en_m2
+    return None if bias is None else matrix_of(bias)

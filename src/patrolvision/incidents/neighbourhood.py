@@ -11,7 +11,16 @@ import numpy as np
 
 from patrolvision.geo.geodesy import local_en
 from patrolvision.incidents import few
-from patrolvision.types import Anchor, Finding, FloatArray, GeoPoint, HandDecision, Incident, Look, Observation
+from patrolvision.types import (
+    Anchor,
+    Finding,
+    FloatArray,
+    GeoPoint,
+    HandDecision,
+    Incident,
+    Look,
+    Observation,
+)
 
 CELL_M = 300.0  # not far below context_m: neighbouring questions overlap
 LOOK_CELL_M = 200.0

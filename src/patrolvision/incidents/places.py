@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from patrolvision.geo.geodesy import local_en, offset
+from patrolvision.incidents import few
 from patrolvision.incidents.association import IntArray, inverse, times
 from patrolvision.incidents.neighbourhood import arrays
 from patrolvision.incidents.settings import AlignmentSettings, CategorySettings, FusionSettings
@@ -110,7 +111,7 @@ def _axes(matrices: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
 
 def place_of(seen: Sequence[Observation], settings: AlignmentSettings) -> GeoPoint:
     """The best place of one thing from all observations of it, with its honest covariance."""
-    return places_of([seen], settings)[0]
+    return few.place_of(seen, settings) if len(seen) <= few.MOST else places_of([seen], settings)[0]
 
 
 def places_of(
