@@ -53,6 +53,46 @@ def test_the_migrations_build_exactly_the_tables_of_the_schema(tmp_path: Path) -
     raw.dispose()
 
 
+def indexes_in(url: str) -> dict[str, str]:
+    raw = create_engine(url)
+    with raw.connect() as connection:
+        found = connection.exec_driver_sql(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+        ).all()
+    raw.dispose()
+    return {name: " ".join(statement.split()) for name, statement in found}
+
+
+def test_the_migrations_build_the_indexes_of_the_schema_with_their_conditions(
+    tmp_path: Path,
+) -> None:
+    url, plain = f"sqlite:///{tmp_path / 'p.db'}", f"sqlite:///{tmp_path / 'plain.db'}"
+    open_store(url).close()
+    made = create_engine(plain)
+    schema.metadata.create_all(made)
+    made.dispose()
+    assert indexes_in(url) == indexes_in(plain)
+
+
+def test_who_holds_what_outlives_the_change_of_its_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "p.db"
+    with monkeypatch.context() as before:
+        before.setattr(migrate, "SCHEMA_VERSION", "0013")
+        open_store(f"sqlite:///{path}").close()
+    held = [("litter", "o2", "i1"), ("litter", "o1", "i1"), ("open_fire", "o1", "i2")]
+    sql(path, *(f"INSERT INTO incident_observations VALUES {row}" for row in held))
+    store = open_store(f"sqlite:///{path}")
+    with store.transaction() as tx:
+        found = tx.memberships(["o1"])
+    store.close()
+    assert found == {
+        ("litter", "i1"): frozenset({"o1", "o2"}),
+        ("open_fire", "i2"): frozenset({"o1"}),
+    }
+
+
 def test_the_program_s_schema_version_is_the_newest_migration() -> None:
     assert ScriptDirectory(str(migrate.MIGRATIONS)).get_heads() == [migrate.SCHEMA_VERSION]
 

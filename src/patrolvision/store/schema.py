@@ -20,6 +20,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    PrimaryKeyConstraint,
     Table,
     Text,
     UniqueConstraint,
@@ -147,24 +148,23 @@ incidents = Table(
     Column("previous_incident_id", Id),
     Column("removed_at", Instant),
     _required("evidence", CanonicalJson),
-    Index("ix_incidents_category_cell", "category", "cell"),
     Index("ix_incidents_first_seen_id", "first_seen", "id"),
     Index("ix_incidents_cell", "cell"),
     Index("ix_incidents_status_first_seen_id", "status", "first_seen", "id"),
     Index("ix_incidents_kind_first_seen_id", "kind", "first_seen", "id"),
 )
 
-# Which incident holds which observation: the key keeps two incidents from sharing one. Deferred, so
-# that the order of saving within a transaction does not matter.
+# Which incident holds which observation: the key keeps two incidents from sharing one, and finds
+# them by observation. Deferred, so that the order of saving within a transaction does not matter.
 incident_observations = Table(
     "incident_observations",
     metadata,
-    Column("category", Id, primary_key=True),
+    _required("category", Id),
     Column(
         "observation_id",
         Id,
         ForeignKey("observations.id", deferrable=True, initially="DEFERRED"),
-        primary_key=True,
+        nullable=False,
     ),
     Column(
         "incident_id",
@@ -172,20 +172,21 @@ incident_observations = Table(
         ForeignKey("incidents.id", deferrable=True, initially="DEFERRED"),
         nullable=False,
     ),
-    Index("ix_incident_observations_observation_id", "observation_id"),
+    PrimaryKeyConstraint("observation_id", "category"),
     Index("ix_incident_observations_incident_id", "incident_id"),
+    sqlite_with_rowid=False,
 )
 
 # What tickets are listed by, newest first: an index for each, so that a page is read and no more.
-LISTED_BY = (
-    ("state",),
-    ("category", "state"),
-    ("priority", "state"),
-    ("assignee", "state"),
-    ("unit_grid", "state"),
-    ("responsible_grid", "state"),
-    ("segment", "state"),
-)
+LISTED_BY = (("state",), ("category", "state"), ("priority", "state"))
+LISTED_BY_CODE = ("assignee", "unit_grid", "responsible_grid", "segment")
+
+
+def _index_of_known(name: str, *columns: str, unique: bool = False) -> Index:
+    """An index of the rows in which the first column has a value: nobody asks for those without."""
+    known = text(f"{columns[0]} IS NOT NULL")
+    return Index(name, *columns, unique=unique, sqlite_where=known, postgresql_where=known)
+
 
 # What is asked of the tickets of a box of the map: all of it stands in the index of places.
 OF_PLACES = (
@@ -228,7 +229,11 @@ tickets = Table(
         Index(f"ix_tickets_{'_'.join(names)}_opened_at_id", *names, "opened_at", "id")
         for names in LISTED_BY
     ),
-    Index("uq_tickets_number", "number", unique=True),
+    *(
+        _index_of_known(f"ix_tickets_{name}_state_opened_at_id", name, "state", "opened_at", "id")
+        for name in LISTED_BY_CODE
+    ),
+    _index_of_known("uq_tickets_number", "number", unique=True),
     Index("ix_tickets_incident_id", "incident_id"),
 )
 # One ticket an incident, beside those that were split from it.
