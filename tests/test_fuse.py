@@ -12,7 +12,17 @@ from typing import Any
 import pytest
 
 from helpers.command_line import Done, in_process
-from helpers.street_lines import CAR, LITTER, line, two_passes, write_grids, write_lines, write_zone
+from helpers.street_lines import (
+    CAR,
+    DEGREE_M,
+    EAST_M,
+    LITTER,
+    line,
+    two_passes,
+    write_grids,
+    write_lines,
+    write_zone,
+)
 from patrolvision.store.sql_store import open_store
 
 CaptureFixture = pytest.CaptureFixture[str]
@@ -353,3 +363,45 @@ def test_hours_on_a_clock_that_nobody_named_are_warned_of_once(
     said = [r.getMessage() for r in caplog.records if "timezone" in r.getMessage()]
     assert len(said) == warnings
     assert all(str(zones) in text and "'lane'" in text for text in said)
+
+
+def one_busy_pass() -> list[dict[str, Any]]:
+    """Smoke 15 m off its fire, litter that burns in it, and a car that stands in a queue."""
+    smoke_lat, queue_lon = LITTER[0] + 15 / DEGREE_M, CAR[1] + 6 / EAST_M
+    return [
+        line("p1-1", "p1", "smoke", "08:00", lat_deg=smoke_lat),
+        line("p1-2", "p1", "fire", "08:00"),
+        line("p1-3", "p1", "litter", "08:00", lat_deg=LITTER[0] + 1 / DEGREE_M),
+        line("p1-4", "p1", "car", "08:00"),
+        line("p1-5", "p1", "car", "08:00", lon_deg=queue_lon, speed_mps=2.5),
+    ]
+
+
+def standing(url: str) -> list[tuple[object, ...]]:
+    """What is said of each incident that was not dismissed, those that nobody is shown included."""
+    store = open_store(url, create=False)
+    found = [i for i in store.incidents() if i.status != "dismissed"]
+    store.close()
+    return sorted(
+        (i.category, i.kind, i.status, i.observation_ids, i.score, i.priority, dict(i.evidence))
+        for i in found
+    )
+
+
+@pytest.mark.parametrize("order", ["12345", "54321", "21354", "34512", "45123", "1 2345", "3451 2"])
+def test_a_pass_that_is_told_line_by_line_ends_where_all_at_once_ends(
+    tmp_path: Path, capsys: CaptureFixture, order: str
+) -> None:
+    """Smoke comes before its fire or after it, a queue before or after who stands in it."""
+    told = one_busy_pass()
+    _, whole = fused(capsys, tmp_path, told, "whole")
+    expected = standing(whole)
+    assert [(category, kind, ids) for category, kind, _, ids, *_ in expected] == [
+        ("illegal_parking", "watch", ("p1-4",)),
+        ("litter", "watch", ("p1-3",)),
+        ("open_fire", "enforce", ("p1-2",)),
+    ]
+    parts = order.split() if " " in order else list(order)
+    for part in [*parts, order.replace(" ", "")[:2]]:  # and two of them once more
+        _, url = fused(capsys, tmp_path, [told[int(k) - 1] for k in part], "parts")
+    assert standing(url) == expected

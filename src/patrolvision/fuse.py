@@ -93,6 +93,7 @@ def fuse(args: argparse.Namespace) -> dict[str, Any]:
                 rules=rules,
                 looks=looks,
                 grids=grids,
+                is_part=True,
             )
         counts = store.counts()
     finally:

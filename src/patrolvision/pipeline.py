@@ -25,6 +25,7 @@ from patrolvision.incidents.quick import associate
 from patrolvision.incidents.settings import FusionSettings
 from patrolvision.observe import TrackBook, without_doubles
 from patrolvision.ports import Detector, Rule, StoreTransaction, Tracker
+from patrolvision.rules.company import in_company
 from patrolvision.rules.rulebook import Rulebook
 from patrolvision.tickets.announcements import announcements
 from patrolvision.tickets.automatic import followed as followed_up
@@ -191,6 +192,7 @@ def settle(
     grids: GridIndex | None = None,
     settings: FusionSettings | None = None,
     is_held: bool = False,
+    is_part: bool = False,
 ) -> Settled:
     """Fuse findings with what the store holds and raise tickets; nothing changes if nothing is new.
 
@@ -200,19 +202,23 @@ def settle(
     (another model, other zones) is withdrawn. Everything is derived from the values given (ids,
     times), so that the same mission settled again, or after a crash, ends in the same state.
 
+    is_part says that the passes may have told of other observations before: then what is said of
+    these and of those depends on all of them (smoke beside its fire), in whatever order they came.
+
     Held against other writers are the districts around what is new; everything, where fusion
     reaches beyond them or what is withdrawn lies elsewhere. is_held says that the caller has
     claimed places_of(judged) already: then ClaimError where that is not enough.
     """
     mission = _in_hours(replace(judged, looks=(*judged.looks, *looks)), rules)
     settings = settings or FusionSettings()
+    beside = rules if is_part else None
     if is_held:
-        return _settled(transaction, mission, rules, mission_id, grids, settings)
+        return _settled(transaction, mission, rules, mission_id, grids, settings, beside)
     with suppress(ClaimError), transaction.attempt():
         transaction.claim(places_of(mission))
-        return _settled(transaction, mission, rules, mission_id, grids, settings)
+        return _settled(transaction, mission, rules, mission_id, grids, settings, beside)
     transaction.claim_all()
-    return _settled(transaction, mission, rules, mission_id, grids, settings)
+    return _settled(transaction, mission, rules, mission_id, grids, settings, beside)
 
 
 def _in_hours(judged: Judged, rules: Rulebook | None) -> Judged:
@@ -243,18 +249,22 @@ def _settled(
     mission_id: str | None,
     grids: GridIndex | None,
     settings: FusionSettings,
+    beside: Rulebook | None,
 ) -> Settled:
     findings, looks = list(judged.findings), list(judged.looks)
+    unsaid: list[Finding] = []
+    if beside is not None:
+        findings, unsaid = in_company(transaction, judged.observations, findings, beside)
     stale: list[Look] = []
     if mission_id is not None:
         wanted = set(looks)
         stale = [look for look in transaction.looks_of(mission_id) if look not in wanted]
-    bereft: list[Incident] = []
+    bereft = transaction.unsay(unsaid) if unsaid else []
     if mission_id is not None:
         kept = [o.id for o in judged.observations], [f.id for f in findings]
         bereft = transaction.withdraw(mission_id, *kept, looks)
-        places = [(i.place.lat_deg, i.place.lon_deg) for i in bereft]
-        transaction.hold({int(d) for place in places for d in districts_at(*place).reshape(1)})
+    places = [(i.place.lat_deg, i.place.lon_deg) for i in bereft]
+    transaction.hold({int(d) for place in places for d in districts_at(*place).reshape(1)})
     observations = transaction.add_observations(judged.observations)
     transaction.save_findings(findings)
     transaction.add_looks(looks)

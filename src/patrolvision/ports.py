@@ -119,6 +119,9 @@ class StoreTransaction(Protocol):
         are forgotten that are not among these.
         """
 
+    def unsay(self, findings: Sequence[Finding]) -> list[Incident]:
+        """Forget stored findings; the incidents that rested on them, as withdraw tells of them."""
+
     def findings_of(self, observation_ids: Sequence[str]) -> list[Finding]:
         """Stored findings about these observations."""
 
@@ -137,6 +140,11 @@ class StoreTransaction(Protocol):
 
         Of every category, but for those known by id; if missions are given, only of these.
         """
+
+    def observations_around(
+        self, places: Sequence[tuple[float, float]], radius_m: float, missions: Sequence[str]
+    ) -> list[Observation]:
+        """What these missions saw within radius_m of any of the places, exactly."""
 
     def incidents_near(
         self, category: str, lat_deg: float, lon_deg: float, radius_m: float

@@ -188,6 +188,36 @@ def test_what_a_pass_saw_that_another_saw_too_tells_its_shift(store: SqlStore) -
     ]
 
 
+def test_what_passes_saw_around_places_is_found_whether_or_not_anything_is_said_of_it(
+    store: SqlStore,
+) -> None:
+    seen = [observation("near", 5.0), observation("far", 60.0), rich_observation()]
+    other = replace(observation("other", 5.0), mission_id="m2")
+    with store.transaction() as tx:
+        tx.add_observations([*seen, other])
+        assert tx.observations_around([], 50.0, ["m1"]) == []
+        found = tx.observations_around([(LAT, LON)], 50.0, ["m1", "m3"])
+        both = tx.observations_around([(LAT, LON), (place(70.0).lat_deg, LON)], 20.0, ["m1"])
+    assert [o.id for o in found] == ["near", "o-rich"]
+    assert observation_to_record(found[0]) == observation_to_record(seen[0])
+    assert [o.id for o in both] == ["far", "near", "o-rich"]
+
+
+def test_a_finding_that_is_unsaid_leaves_its_incident_and_nothing_else(store: SqlStore) -> None:
+    findings = [
+        Finding(f"f{name}", "litter", "enforce", observation(name), 0.8) for name in ("o1", "o2")
+    ]
+    with store.transaction() as tx:
+        tx.add_observations([finding.observation for finding in findings])
+        tx.save_findings(findings)
+        tx.save_incidents([incident("i1", "o1", "o2")])
+        (before,) = tx.unsay(findings[:1])
+        assert before.observation_ids == ("o1", "o2")
+        assert [f.id for f in tx.findings_of(["o1", "o2"])] == ["fo2"]
+        assert tx.memberships(["o1", "o2"]) == {("litter", "i1"): frozenset({"o2"})}
+    assert store.counts()["observations"] == 2
+
+
 def fill(store: SqlStore) -> tuple[int, ...]:
     with store.transaction() as tx:
         tx.claim([(LAT, LON)])

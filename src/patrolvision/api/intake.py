@@ -241,7 +241,14 @@ class Intake:
             known = known_observations(connection, _ids(o for p in posts for o in p.observations))
             known |= known_looks(connection, _ids(k for p in posts for k in p.looks))
             together = _together(judged)
-            settle(transaction, together, rules=rules, grids=grids, is_held=are_several)
+            settle(
+                transaction,
+                together,
+                rules=rules,
+                grids=grids,
+                is_held=are_several,
+                is_part=True,
+            )
         for post in posts:
             fresh = {*_ids(post.observations), *_ids(post.looks)} - known
             post.new = len(fresh)

@@ -54,6 +54,15 @@ class Rulebook:
         found = {f.observation.id: f for rule in self._rules for f in rule.findings(observations)}
         return [found[id] for id in dict.fromkeys(o.id for o in observations) if id in found]
 
+    @property
+    def company_m(self) -> float:
+        """How far apart two observations of a pass may be, and one change what is said of another.
+
+        Smoke and its fire, a queue, litter that burns.
+        """
+        known = self.settings
+        return max(known.smoke_radius_m, known.queue_gap_m, known.burning_radius_m)
+
     def _is_on(self, seen: Observation) -> bool:
         hazard = self._hours.get(seen.class_name)
         return hazard is None or hazard.is_on(seen)

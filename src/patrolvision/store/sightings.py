@@ -31,7 +31,7 @@ from patrolvision.geo.pairs import pairs_within
 from patrolvision.geo.plane import Plane
 from patrolvision.store import near, rows, schema, straight
 from patrolvision.store.sql import all_keys, asked_keys, asked_ranges, in_ranges, one_of
-from patrolvision.types import Anchor, Finding, Incident
+from patrolvision.types import Anchor, Finding, Incident, Observation
 from patrolvision.types.instants import instant_of
 
 FINDING = tuple(c.name for c in schema.findings.c if c.name != "observation_id")
@@ -108,6 +108,16 @@ def incidents_around(
     found = _rows_around(connection, _incidents_in, places, radius_m, {})
     close = _within(list(found.values()), INCIDENT.index("lat_deg"), places, radius_m)
     return sorted(map(_incident, close), key=lambda i: (i.first_seen, i.id))
+
+
+def observations_around(
+    connection: Connection, places: Sequence[Place], radius_m: float, missions: Sequence[str]
+) -> list[Observation]:
+    """What these missions saw within radius_m of any of the places, by id."""
+    count, of = all_keys(connection, missions)
+    found = _rows_around(connection, partial(_seen_in, missions=count), places, radius_m, of)
+    close = _within(list(found.values()), SEEN.index("lat_deg"), places, radius_m)
+    return sorted(map(_observation, close), key=lambda seen: seen.id)
 
 
 def anchors_around(
@@ -259,15 +269,25 @@ def _anchors_in(ranges: int) -> Select[Any]:
         *(table.c[name] for name in names),
     ]
     held = seen.join(members, members.c.observation_id == seen.c.id)
-    # Joined to nothing, so that no index of missions is used: one may have seen a whole city.
-    mission = seen.c.mission_id.concat("")
     return (
         select(*map(_raw, columns))
         .select_from(held.join(table, table.c.id == members.c.incident_id))
         .where(in_ranges(seen.c.cell, ranges), _in_box(seen))
-        .where(mission == bindparam("mission"), seen.c.id != bindparam("but"))
+        .where(_mission() == bindparam("mission"), seen.c.id != bindparam("but"))
         .order_by(table.c.first_seen, table.c.id)
     )
+
+
+@lru_cache(maxsize=64)
+def _seen_in(ranges: int, missions: int) -> Select[Any]:
+    seen = schema.observations
+    where = in_ranges(seen.c.cell, ranges), _in_box(seen), one_of(_mission(), missions)
+    return select(*map(_raw, seen.c)).where(*where)
+
+
+def _mission() -> ColumnElement[str]:
+    """An observation's mission where its index is not to be used: one may have seen a city."""
+    return schema.observations.c.mission_id.concat("")
 
 
 def _in_box(table: Table) -> ColumnElement[bool]:
@@ -284,12 +304,16 @@ def _raw(column: Any) -> Any:
 
 def _finding(row: Any) -> Finding:
     own = dict(zip(FINDING, row, strict=False))
-    seen = dict(zip(SEEN, row[len(FINDING) :], strict=True))
     own["evidence"] = orjson.loads(own["evidence"])
+    return rows.finding(own, _observation(row[len(FINDING) :]))
+
+
+def _observation(row: Any) -> Observation:
+    seen = dict(zip(SEEN, row, strict=True))
     seen["sights"] = () if seen["sights"] == "[]" else orjson.loads(seen["sights"])
     for name in ("first_seen", "last_seen"):
         seen[name] = instant_of(seen[name])
-    return rows.finding(own, rows.observation(seen))
+    return rows.observation(seen)
 
 
 def _incident(row: Any) -> Incident:

@@ -118,14 +118,24 @@ class SqlTransaction:
         touched = self.incidents_with([*stale, *(row["observation_id"] for row in unsaid)])
         members = schema.incident_observations
         sql.delete_in(self._connection, members.c.observation_id, stale)
-        for row in unsaid:
-            held = (members.c.category == row["category"]) & (
-                members.c.observation_id == row["observation_id"]
-            )
-            self._connection.execute(delete(members).where(held))
-        sql.delete_in(self._connection, found.c.id, [row["id"] for row in unsaid])
+        self._forget_findings([(r["id"], r["category"], r["observation_id"]) for r in unsaid])
         sql.delete_in(self._connection, seen.c.id, stale)
         return touched
+
+    def unsay(self, findings: Sequence[Finding]) -> list[Incident]:
+        """Forget stored findings; the incidents that rested on them, as they were before."""
+        touched = self.incidents_with([f.observation.id for f in findings])
+        self._forget_findings([(f.id, f.category, f.observation.id) for f in findings])
+        categories = {finding.category for finding in findings}
+        return [incident for incident in touched if incident.category in categories]
+
+    def _forget_findings(self, unsaid: Sequence[tuple[str, str, str]]) -> None:
+        """By id, category and observation."""
+        members = schema.incident_observations
+        for _, category, observation_id in unsaid:
+            held = (members.c.category == category) & (members.c.observation_id == observation_id)
+            self._connection.execute(delete(members).where(held))
+        sql.delete_in(self._connection, schema.findings.c.id, [id for id, _, _ in unsaid])
 
     def _forget_looks(self, mission_id: str, kept: Sequence[Look]) -> None:
         known = {look.id: look for look in kept}
@@ -158,6 +168,14 @@ class SqlTransaction:
         if not places:
             return []
         return sightings.findings_around(self._connection, places, radius_m, known, missions)
+
+    def observations_around(
+        self, places: Sequence[tuple[float, float]], radius_m: float, missions: Sequence[str]
+    ) -> list[Observation]:
+        """What these missions saw within radius_m of any of the places, exactly; by id."""
+        if not places or not missions:
+            return []
+        return sightings.observations_around(self._connection, places, radius_m, missions)
 
     def incidents_near(
         self, category: str, lat_deg: float, lon_deg: float, radius_m: float
