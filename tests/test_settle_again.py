@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 
 from patrolvision.geo.geodesy import offset
-from patrolvision.pipeline import Judged, Settled, settle
+from patrolvision.incidents.memory import MemoryNeighbourhood
+from patrolvision.incidents.neighbourhood import findings_under
+from patrolvision.pipeline import Judged, Settled, places_of, settle
 from patrolvision.rules.rulebook import Rulebook
 from patrolvision.store import evidence_log
 from patrolvision.store.engine import reading
 from patrolvision.store.sql_store import SqlStore, open_store
 from patrolvision.tickets import Act, done
-from patrolvision.types import GeoPoint, Observation
+from patrolvision.types import Finding, GeoPoint, Look, Observation
 
 AT = datetime(2026, 5, 4, 0, 0, tzinfo=UTC)
 
@@ -129,3 +131,23 @@ def test_the_pictures_of_what_is_settled_enter_the_evidence_log_once(store: SqlS
     assert [(line["sha256"], line["what"], line["subject"]) for line in lines] == [
         ("ab" * 32, "kept", "m-1")
     ]
+
+
+@pytest.mark.parametrize("lon_deg", [113.23, 180.0])
+def test_a_look_asks_for_its_own_ground_only_even_across_the_date_line(lon_deg: float) -> None:
+    west, east = lon_deg - 0.0004, lon_deg + 0.0004
+    east -= 360.0 if east > 180.0 else 0.0
+    ring = ((-17.0, west), (-17.0, east), (-16.9997, east), (-16.9997, west))
+    seen = Look("l1", "m1", AT, AT + timedelta(seconds=9), frozenset({"litter"}), ring, 0.9)
+    claimed = places_of(Judged((), (), (seen,)))
+    assert len(claimed) == 4
+    assert all(-180.0 <= lon <= 180.0 for _, lon in claimed)
+
+    def litter(name: str, lon: float) -> Finding:
+        place = GeoPoint(-16.9998, lon, np.eye(2))
+        about = Observation(name, "m1", "car1", "litter", AT, AT, place, 0.9, frames=12)
+        return Finding(f"f{name}", "litter", "enforce", about, 0.8)
+
+    near = MemoryNeighbourhood()
+    near.save([litter("west", west), litter("east", east), litter("far", lon_deg - 0.01)])
+    assert {f.id for f in findings_under([seen], near)} == {"fwest", "feast"}

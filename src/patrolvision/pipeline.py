@@ -17,6 +17,7 @@ from math import ceil
 from patrolvision.coverage import CoverageBook
 from patrolvision.errors import ClaimError
 from patrolvision.evidence.keeper import PictureKeeper
+from patrolvision.geo.boxes import box_of, lon_in
 from patrolvision.geo.districts import districts_at
 from patrolvision.geo.geodesy import distance_m
 from patrolvision.incidents.fusion import absorb
@@ -231,11 +232,13 @@ def places_of(judged: Judged) -> list[tuple[float, float]]:
     found = [(o.place.lat_deg, o.place.lon_deg) for o in judged.observations]
     found += [(f.observation.place.lat_deg, f.observation.place.lon_deg) for f in judged.findings]
     for look in judged.looks:
-        south, west = (min(at) for at in zip(*look.polygon, strict=True))
-        north, east = (max(at) for at in zip(*look.polygon, strict=True))
+        south, west, north, east = box_of(look.polygon)
         rows, columns = (ceil(side / LOOK_STEP_DEG) for side in (north - south, east - west))
         found += [
-            (south + (north - south) * r / max(rows, 1), west + (east - west) * c / max(columns, 1))
+            (
+                south + (north - south) * r / max(rows, 1),
+                lon_in(west + (east - west) * c / max(columns, 1), -180.0),
+            )
             for r in range(rows + 1)
             for c in range(columns + 1)
         ]

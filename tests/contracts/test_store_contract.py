@@ -218,6 +218,19 @@ def test_a_finding_that_is_unsaid_leaves_its_incident_and_nothing_else(store: Sq
     assert store.counts()["observations"] == 2
 
 
+def test_a_look_across_the_date_line_is_found_from_both_sides_and_from_nowhere_else(
+    store: SqlStore,
+) -> None:
+    ring = ((-17.0, 179.999), (-17.0, -179.999), (-16.999, -179.999), (-16.999, 179.999))
+    across = replace(look("l1"), polygon=ring)
+    with store.transaction() as tx:
+        assert tx.add_looks([across]) == 1
+        for lon_deg in (179.9995, -179.9995, 180.0, -180.0):
+            assert tx.looks_around([(-16.9995, lon_deg)], 5.0) == [across]
+        assert tx.looks_around([(-16.9995, 178.0)], 5.0) == []
+        assert tx.looks_around([(-16.9995, 0.0)], 5.0) == []
+
+
 def fill(store: SqlStore) -> tuple[int, ...]:
     with store.transaction() as tx:
         tx.claim([(LAT, LON)])

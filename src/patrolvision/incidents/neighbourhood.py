@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from patrolvision.geo.boxes import box_of, lon_in
 from patrolvision.geo.geodesy import local_en
 from patrolvision.incidents import few
 from patrolvision.types import (
@@ -139,20 +140,22 @@ def findings_under(
     known: Mapping[str, Finding] = MappingProxyType({}),
 ) -> list[Finding]:
     """The findings inside the looks' bounding boxes, stored or known."""
-    boxes = [(np.min(look.polygon, axis=0), np.max(look.polygon, axis=0)) for look in looks]
+    boxes = [box_of(look.polygon) for look in looks]
     cells: set[tuple[int, int]] = set()
-    for low, high in boxes:
-        south, north = (_cell(corner[0], 0.0, CELL_M)[0] for corner in (low, high))
-        for row in range(south, north + 1):
+    for south, west, north, east in boxes:
+        first_row, last_row = (_cell(lat, 0.0, CELL_M)[0] for lat in (south, north))
+        for row in range(first_row, last_row + 1):
             lat = centre_of((row, 0), CELL_M)[0]
-            first, last = (_cell(lat, lon, CELL_M)[1] for lon in (low[1], high[1]))
+            first, last = (_cell(lat, lon, CELL_M)[1] for lon in (west, east))
             cells |= {(row, column) for column in range(first, last + 1)}
-    centres = [centre_of(cell, CELL_M) for cell in sorted(cells)]
+    middles = (centre_of(cell, CELL_M) for cell in sorted(cells))
+    centres = [(lat, lon_in(lon, -180.0)) for lat, lon in middles]
     found = [*known.values(), *near.findings_around(centres, 0.75 * CELL_M, known=known)]
     places = np.array([(f.observation.place.lat_deg, f.observation.place.lon_deg) for f in found])
     inside = np.zeros(len(found), bool)
-    for low, high in boxes if found else ():
-        inside |= ((places >= low) & (places <= high)).all(axis=1)
+    for south, west, north, east in boxes if found else ():
+        along = (places[:, 1] - west) % 360.0 <= east - west
+        inside |= (places[:, 0] >= south) & (places[:, 0] <= north) & along
     return [finding for finding, is_inside in zip(found, inside, strict=True) if is_inside]
 
 

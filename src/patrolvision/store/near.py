@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from patrolvision.geo.boxes import Box, box_of
+
 CELLS_PER_DEGREE = 1000  # about 111 m north-south: a search of 25 m meets one or two rows
 COLUMNS = 360 * CELLS_PER_DEGREE
 LOOK_CELLS_PER_DEGREE = 500  # looks are wider than incidents
@@ -16,7 +18,6 @@ EVERYWHERE = -1  # the cell of a look too wide to be listed cell by cell
 MAX_LOOK_CELLS = 1024
 MAX_ROWS = 16
 METRES_PER_DEGREE = 110_500.0  # a little less than the shortest degree of latitude
-Box = tuple[float, float, float, float]  # south, west, north, east
 
 
 def cell_of(lat_deg: float, lon_deg: float) -> int:
@@ -65,16 +66,10 @@ def look_ranges_around(
 
 def look_cells(polygon: Iterable[tuple[float, float]]) -> list[int]:
     """The wide cells that a look's bounding box covers; EVERYWHERE if they are too many."""
-    ranges = _ranges(bounding_box(polygon), LOOK_CELLS_PER_DEGREE)
+    ranges = _ranges(box_of(polygon), LOOK_CELLS_PER_DEGREE)
     if sum(last - first + 1 for first, last in ranges) > MAX_LOOK_CELLS:
         return [EVERYWHERE]
     return [cell for first, last in ranges for cell in range(first, last + 1)]
-
-
-def bounding_box(polygon: Iterable[tuple[float, float]]) -> Box:
-    """South, west, north and east of a ring of (lat_deg, lon_deg)."""
-    lats, lons = zip(*polygon, strict=True)
-    return min(lats), min(lons), max(lats), max(lons)
 
 
 def nearest_in_box(box: Box, lat_deg: float, lon_deg: float) -> tuple[float, float]:

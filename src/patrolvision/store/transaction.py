@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, delete, select
 
 from patrolvision.errors import ClaimError, StoreError
+from patrolvision.geo.boxes import box_of
 from patrolvision.geo.geodesy import distance_m
 from patrolvision.store import (
     claims,
@@ -350,7 +351,7 @@ def _within(
 
 
 def _reaches(look: Look, places: Sequence[tuple[float, float]], radius_m: float) -> bool:
-    box = near.bounding_box(look.polygon)
+    box = box_of(look.polygon)
     lat, lon = zip(*places, strict=True)
     nearest = [near.nearest_in_box(box, *place) for place in places]
     return bool((distance_m(lat, lon, *zip(*nearest, strict=True)) <= radius_m).any())
