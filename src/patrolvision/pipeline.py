@@ -19,14 +19,14 @@ from patrolvision.errors import ClaimError
 from patrolvision.evidence.keeper import PictureKeeper
 from patrolvision.geo.boxes import box_of, lon_in
 from patrolvision.geo.districts import districts_at
-from patrolvision.geo.geodesy import distance_m
 from patrolvision.incidents.fusion import absorb
+from patrolvision.incidents.heirs import inherited
 from patrolvision.incidents.neighbourhood import findings_under
 from patrolvision.incidents.quick import associate
 from patrolvision.incidents.settings import FusionSettings
 from patrolvision.observe import TrackBook, without_doubles
 from patrolvision.ports import Detector, Rule, StoreTransaction, Tracker
-from patrolvision.rules.company import in_company
+from patrolvision.rules.company import in_company, with_pictures
 from patrolvision.rules.rulebook import Rulebook
 from patrolvision.tickets.announcements import announcements
 from patrolvision.tickets.automatic import followed as followed_up
@@ -44,7 +44,6 @@ from patrolvision.types import (
     Ticket,
 )
 
-SAME_PLACE_M = 1.5  # between two analyses of one recording, beside their stated errors
 LOOK_STEP_DEG = 0.004  # between the places claimed for a look: less than half a district
 LOOKS_AT_ONCE = 12  # of a stream in which no track closes: about a minute
 
@@ -174,9 +173,7 @@ def together(parts: Iterable[Judged], rules: Rule) -> Judged:
     everything = [o for part in parts for o in part.observations]
     observations = without_doubles(sorted(everything, key=lambda o: (o.first_seen, o.id)))
     findings = [
-        finding
-        if (kept := pictures.get(finding.observation.id)) is None
-        else replace(finding, evidence={**finding.evidence, "pictures": kept})
+        with_pictures(finding, pictures.get(finding.observation.id))
         for finding in rules.findings(observations)
     ]
     looks = sorted((k for part in parts for k in part.looks), key=lambda k: (k.start, k.id))
@@ -205,6 +202,7 @@ def settle(
 
     is_part says that the passes may have told of other observations before: then what is said of
     these and of those depends on all of them (smoke beside its fire), in whatever order they came.
+    It has no meaning beside mission_id.
 
     Held against other writers are the districts around what is new; everything, where fusion
     reaches beyond them or what is withdrawn lies elsewhere. is_held says that the caller has
@@ -212,14 +210,13 @@ def settle(
     """
     mission = _in_hours(replace(judged, looks=(*judged.looks, *looks)), rules)
     settings = settings or FusionSettings()
-    beside = rules if is_part else None
     if is_held:
-        return _settled(transaction, mission, rules, mission_id, grids, settings, beside)
+        return _settled(transaction, mission, rules, mission_id, grids, settings, is_part)
     with suppress(ClaimError), transaction.attempt():
         transaction.claim(places_of(mission))
-        return _settled(transaction, mission, rules, mission_id, grids, settings, beside)
+        return _settled(transaction, mission, rules, mission_id, grids, settings, is_part)
     transaction.claim_all()
-    return _settled(transaction, mission, rules, mission_id, grids, settings, beside)
+    return _settled(transaction, mission, rules, mission_id, grids, settings, is_part)
 
 
 def _in_hours(judged: Judged, rules: Rulebook | None) -> Judged:
@@ -252,20 +249,19 @@ def _settled(
     mission_id: str | None,
     grids: GridIndex | None,
     settings: FusionSettings,
-    beside: Rulebook | None,
+    is_part: bool,
 ) -> Settled:
     findings, looks = list(judged.findings), list(judged.looks)
-    unsaid: list[Finding] = []
-    if beside is not None:
-        findings, unsaid = in_company(transaction, judged.observations, findings, beside)
     stale: list[Look] = []
+    bereft: list[Incident] = []
     if mission_id is not None:
         wanted = set(looks)
         stale = [look for look in transaction.looks_of(mission_id) if look not in wanted]
-    bereft = transaction.unsay(unsaid) if unsaid else []
-    if mission_id is not None:
         kept = [o.id for o in judged.observations], [f.id for f in findings]
         bereft = transaction.withdraw(mission_id, *kept, looks)
+    elif is_part and rules is not None:
+        findings, unsaid = in_company(transaction, judged.observations, findings, rules)
+        bereft = transaction.unsay(unsaid) if unsaid else []
     places = [(i.place.lat_deg, i.place.lon_deg) for i in bereft]
     transaction.hold({int(d) for place in places for d in districts_at(*place).reshape(1)})
     observations = transaction.add_observations(judged.observations)
@@ -276,7 +272,7 @@ def _settled(
     unlooked = findings_under(stale, transaction) if stale else []
     said = {finding.id: finding for finding in [*unlooked, *rest, *findings]}
     changed = absorb(list(said.values()), transaction, settings, looks, rejudge)
-    changed = _inherited(changed, [i for i in bereft if i.id not in {c.id for c in changed}])
+    changed = inherited(changed, [i for i in bereft if i.id not in {c.id for c in changed}])
     incidents = transaction.save_incidents(changed)
     tickets, raised = _ticketed(transaction, changed, grids)
     transaction.note_pictures(_notes(findings))
@@ -355,35 +351,6 @@ def _ticketed(
     news += [(new, old.version) for old, new in zip(known, after, strict=True)]
     transaction.enqueue(announcements(news))
     return tickets, tuple(raised)
-
-
-def _inherited(changed: Sequence[Incident], bereft: Sequence[Incident]) -> list[Incident]:
-    """The changed incidents, and those that nothing is left of.
-
-    One that is said again in the same place under new observations keeps its id, because a ticket
-    may hang on it; the others are dismissed.
-    """
-    result = {incident.id: incident for incident in changed}
-    for old in bereft:
-        heirs = [i for i in result.values() if _stands_where(i, old)]
-        if heirs:
-            heir = min(heirs, key=lambda i: (_apart_m(i, old), i.id))
-            del result[heir.id]
-            result[old.id] = replace(heir, id=old.id)
-        else:
-            evidence = {**old.evidence, "withdrawn": True}
-            result[old.id] = replace(old, status="dismissed", observation_ids=(), evidence=evidence)
-    return list(result.values())
-
-
-def _stands_where(new: Incident, old: Incident) -> bool:
-    reach_m = SAME_PLACE_M + 2.0 * (new.place.sigma_m + old.place.sigma_m)
-    is_same = new.category == old.category and set(new.mission_ids) == set(old.mission_ids)
-    return is_same and bool(new.observation_ids) and _apart_m(new, old) <= reach_m
-
-
-def _apart_m(a: Incident, b: Incident) -> float:
-    return float(distance_m(a.place.lat_deg, a.place.lon_deg, b.place.lat_deg, b.place.lon_deg))
 
 
 def _notes(findings: Sequence[Finding]) -> list[PictureNote]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import Any
 
 from patrolvision.ports import StoreTransaction
 from patrolvision.rules.rulebook import Rulebook
@@ -36,8 +37,10 @@ def in_company(
         beyond = _around(transaction, beside, set(judged), rules)
         everyone = sorted([*given.values(), *beside, *beyond], key=lambda o: (o.first_seen, o.id))
         said = {f.observation.id: f for f in rules.findings(everyone)}
-        pictured = {**stored, **{finding.id: finding for finding in findings}}
-        found = [_illustrated(said[id], pictured) for id in judged if id in said]
+        known = {**stored, **{finding.id: finding for finding in findings}}
+        pictures = {id: finding.evidence.get("pictures") for id, finding in known.items()}
+        again = [said[id] for id in judged if id in said]
+        found = [with_pictures(finding, pictures.get(finding.id)) for finding in again]
     kept = {finding.id for finding in found}
     changed = [f for f in found if f.observation.id in given or _differs(f, stored.get(f.id))]
     return changed, [finding for id, finding in stored.items() if id not in kept]
@@ -56,9 +59,8 @@ def _around(
     return [seen for seen in found if seen.id not in known]
 
 
-def _illustrated(finding: Finding, known: dict[str, Finding]) -> Finding:
-    before = known.get(finding.id)
-    pictures = None if before is None else before.evidence.get("pictures")
+def with_pictures(finding: Finding, pictures: Any) -> Finding:
+    """The finding with the pictures that were kept of it before; as it is where None were."""
     if pictures is None:
         return finding
     return replace(finding, evidence={**finding.evidence, "pictures": pictures})
