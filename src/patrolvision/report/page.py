@@ -184,7 +184,8 @@ def render(report: Report) -> str:
         f"<title>{escape(report.title)}</title><style>{_resource('style.css')}</style></head><body>"
         f"{_header(report, zone)}<main>"
         f'<section class="map"><div class="canvas">{draw(report)}</div><ul class="legend">{legend}'
-        '<li class="zone">kerb rule</li><li class="trackline">track of a recording</li>'
+        '<li class="zone">kerb rule</li><li class="zone allowed">parking allowed</li>'
+        '<li class="trackline">track of a recording</li>'
         '<li class="ring">95 % of the place</li></ul></section>'
         f'<section class="cards">{cards or nothing}</section>'
         f"{f'<section><h2>Not read</h2><ul>{failed}</ul></section>' if failed else ''}"
