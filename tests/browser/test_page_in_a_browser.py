@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import cv2
 import numpy as np
@@ -96,6 +97,15 @@ def test_a_report_from_the_pole_does_not_take_the_map_away(
         take(office.store, Claim(token, service, lat_deg, lon_deg, at))
     page = open_page(f"?map={kind}")
     expect(page.locator(f".map-stage[data-map={kind}]")).to_be_visible()
+    with page.expect_response(lambda a: "/tickets?" in a.url and "bbox=" in a.url) as asked:
+        page.reload()
+    expect(page.locator(".ticket-row")).to_have_count(3)  # the map shows the city
+    west, south, east, north = map(
+        float, parse_qs(urlsplit(asked.value.url).query)["bbox"][0].split(",")
+    )
+    assert east - west < 0.2 and north - south < 0.2
+    page.get_by_role("button", name="Filter").click()
+    page.get_by_label("Only what the map shows").uncheck()
     expect(page.locator(".ticket-row")).to_have_count(5)
     drawer = page.get_by_role("complementary", name="Ticket")
     for row in range(2):

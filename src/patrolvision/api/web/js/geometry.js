@@ -6,6 +6,9 @@ const MAP_END = 85; // degrees; Web Mercator, and with it every map here, ends a
 /** The nearest latitude that a map shows: one thing at a pole must not leave the map without a place. */
 export const shownLat = (lat) => Math.min(Math.max(lat, -MAP_END), MAP_END);
 
+/** The box to ask for where a map shows [w, s, e, n]: none beyond ±180°, and at a map's end up to the pole, whose things it shows there. */
+export const boxAround = ([w, s, e, n]) => [Math.max(w, -180), s <= -MAP_END ? -90 : s, Math.min(e, 180), n >= MAP_END ? 90 : n];
+
 const lonScale = (lat) => METRES_PER_DEGREE * Math.cos((shownLat(lat) * Math.PI) / 180);
 
 /** Half axes (m) and the angle (rad, from east to north) of the ellipse that holds 95 % (χ², 2 d.o.f.: 5.991). */
@@ -50,6 +53,15 @@ export function boxOf(points, room_m = 30) {
 /** Metres between two places. */
 export const apart_m = (latA, lonA, latB, lonB) =>
   Math.hypot((latA - latB) * METRES_PER_DEGREE, (lonA - lonB) * lonScale((latA + latB) / 2));
+
+const middle = (numbers) => [...numbers].sort((a, b) => a - b)[numbers.length >> 1];
+
+/** The points [[lon, lat], …] of the city where most of them are: a stray one, half a world away, does not take the map with it. */
+export function mostOf(points, reach_m = 100_000) {
+  const [lon, lat] = [0, 1].map((k) => middle(points.map((p) => p[k])));
+  const near = points.filter((p) => apart_m(lat, lon, p[1], p[0]) <= reach_m);
+  return near.length * 2 > points.length ? near : points;
+}
 
 /** Lines of the graticule across a box, at a step that gives about six of them. */
 export function graticule([w, s, e, n]) {

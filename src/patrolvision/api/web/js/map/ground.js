@@ -2,7 +2,7 @@
  * them as tiles itself. */
 
 import { get } from "../api.js";
-import { graticule } from "../geometry.js";
+import { boxAround, graticule } from "../geometry.js";
 
 const EMPTY = { type: "FeatureCollection", features: [] };
 const WORLD = [-180, -90, 180, 90];
@@ -44,7 +44,7 @@ export function groundKeeper(map) {
     asking[name]?.abort();
     asking[name] = new AbortController();
     try {
-      const found = await LAYERS[name].ask(box.map((d) => d.toFixed(6)).join(","), asking[name].signal, zoom);
+      const found = await LAYERS[name].ask(boxAround(box).map((d) => d.toFixed(6)).join(","), asking[name].signal, zoom);
       held[name] = { box, step: Math.floor(zoom * 2) };
       map.set(name, found);
     } catch (error) {

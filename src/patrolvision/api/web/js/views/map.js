@@ -4,7 +4,7 @@ import { get, page } from "../api.js";
 import { ticketDrawer } from "../drawer.js";
 import { calm, el } from "../dom.js";
 import { asked, filter, filterForm } from "../filters.js";
-import { axes95, boxOf, ellipse95, shownLat } from "../geometry.js";
+import { axes95, boxAround, boxOf, ellipse95, mostOf, shownLat } from "../geometry.js";
 import { ticketList } from "../list.js";
 import { t } from "../i18n.js";
 import { onChange } from "../live.js";
@@ -52,7 +52,7 @@ export function open(main, address) {
   const panel = el("section", { class: "panel" }, form, list.node);
   main.append(panel, mapNode, drawerNode);
 
-  const bbox = () => map?.bounds().map((d) => d.toFixed(6)).join(",");
+  const bbox = () => map && boxAround(map.bounds()).map((d) => d.toFixed(6)).join(",");
   const refreshList = () => list.fill({ ...asked(), bbox: filter().inView && !filter().text ? listBox : null, sort: filter().sort }).then(() => list.select(drawer.shown()));
   async function refreshPoints() {
     if (!map) return;
@@ -120,20 +120,19 @@ export function open(main, address) {
       { name, is_fresh: position.is_fresh, picture: `crew|${position.is_fresh ? 1 : 0}|${name}` },
       { type: "Point", coordinates: [position.lon_deg, position.lat_deg] }))));
   }
-  async function firstPlace() {
-    if (lastPlace) return map.fit(lastPlace.bounds, { padding: 0, jump: true, maxZoom: 22 });
+  async function toFirstPlace(made) {
+    if (lastPlace) return made.fit(lastPlace.bounds, { padding: 0, jump: true, maxZoom: 22 });
     const { rows } = await page("tickets", { limit: 200, sort: "newest" }).catch(() => ({ rows: [] }));
-    const box = boxOf(rows.map((r) => [r.lon_deg, r.lat_deg]), 40);
-    if (box && !gone) map.fit(box, { jump: true });
+    const box = boxOf(mostOf(rows.map((r) => [r.lon_deg, r.lat_deg])), 40);
+    if (box && !gone) made.fit(box, { jump: true });
     return null;
   }
   async function begin() {
     const made = await stage(mapNode, { tiles: officeSettings().tiles, moved: () => map && moved(), pick });
+    if (!gone) await toFirstPlace(made);
     if (gone) { made.remove(); return; }
-    map = made;
+    map = made; // from now on its moves ask for what is there
     mapNode.dataset.map = map.kind;
-    await firstPlace();
-    if (gone) return;
     listBox = bbox();
     map.showArea(filter().polygon);
     refresh();
