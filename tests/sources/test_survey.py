@@ -95,9 +95,14 @@ def test_a_drone_that_hovers_and_turns_keeps_its_poses(tmp_path: Path, ground: I
     assert source.problems == []
 
 
-def test_a_fix_thrown_far_off_gives_no_pose(tmp_path: Path, ground: Image) -> None:
+@pytest.mark.parametrize("thrown", [
+    {"said_north_m": -75.0}, {"said_east_m": 60.0}, {"said_east_m": -60.0}, {"said_east_m": 40.0},
+])  # fmt: skip
+def test_a_fix_thrown_far_off_gives_no_pose(
+    tmp_path: Path, ground: Image, thrown: dict[str, float]
+) -> None:
     shots = strips()
-    shots[2] = replace(shots[2], said_north_m=-75.0)
+    shots[2] = replace(shots[2], **thrown)
     found, source = poses(write_flight(tmp_path / "flight", ground, shots))
     assert [k for k, pose in enumerate(found) if pose is None] == [2]
     assert source.counts().pose_problems == {"jump in telemetry": 1}

@@ -173,27 +173,64 @@ def _stale(pairs: Sequence[Pair]) -> frozenset[int]:
 
 def _jumped(pairs: Sequence[Pair], heights_m: Mapping[int, float]) -> frozenset[int]:
     """Pictures whose fix fits none of at least two others, which fit each other."""
+    errors = _errors_said(pairs)
     fits: dict[int, list[bool]] = {}
     for pair in pairs:
         slack_m = max(JUMP_M, 0.3 * heights_m.get(pair.first, 0.0))
         fit = abs(pair.base_m - pair.way_m) <= slack_m or pair.tells_heading
-        for index in (pair.first, pair.second):
-            fits.setdefault(index, []).append(fit)
+        for index, other in ((pair.first, pair.second), (pair.second, pair.first)):
+            fits.setdefault(index, []).append(fit and not _is_at_odds(errors, index, other))
     fitting = {index for index, found in fits.items() if any(found)}
     return frozenset(
         index for index, found in fits.items() if len(found) >= 2 and not any(found) and fitting
     )
 
 
-def _turned(pairs: Sequence[Pair]) -> dict[int, tuple[float, float]]:
-    """Pictures whose heading is proved wrong: its error and the sigma of that."""
-    said: dict[int, list[tuple[float, float]]] = {}
+Said = Mapping[int, Mapping[int, tuple[float, float]]]  # picture -> partner -> error, its sigma
+
+
+def _errors_said(pairs: Sequence[Pair]) -> Said:
+    """What each picture's heading error is by each of its pairs that tell one, in degrees."""
+    said: dict[int, dict[int, tuple[float, float]]] = {}
     for pair in pairs:
         if pair.tells_heading:
-            said.setdefault(pair.first, []).append((pair.first_error_deg, pair.sigma_deg))
-            said.setdefault(pair.second, []).append((pair.second_error_deg, pair.sigma_deg))
+            said.setdefault(pair.first, {})[pair.second] = pair.first_error_deg, pair.sigma_deg
+            said.setdefault(pair.second, {})[pair.first] = pair.second_error_deg, pair.sigma_deg
+    return said
+
+
+def _agree(a: tuple[float, float], b: tuple[float, float]) -> bool:
+    """Whether two heading errors with their sigmas may be one."""
+    return abs(turn_between(a[0], b[0])) <= max(AGREE_DEG, 3.0 * max(a[1], b[1]))
+
+
+def _is_borne_out(said: Said, index: int, other: int, apart_from: int) -> bool:
+    """Whether the heading error that a pair gives a picture is what a third picture gives it."""
+    third = [e for k, e in said[index].items() if k not in (other, apart_from)]
+    return any(_agree(said[index][other], error) for error in third)
+
+
+def _is_at_odds(said: Said, index: int, other: int) -> bool:
+    """Whether a picture, and no third one with it, makes wrong a heading that others bear out.
+
+    A fix thrown along the way may lie as far from the next ones as it should, on their other side.
+    """
+    of_other = said.get(other, {})
+    if index not in of_other or _is_borne_out(said, index, other, other):
+        return False
+    borne_out = [
+        error
+        for partner, error in of_other.items()
+        if partner != index and _is_borne_out(said, partner, other, index)
+    ]
+    return bool(borne_out) and not any(_agree(of_other[index], error) for error in borne_out)
+
+
+def _turned(pairs: Sequence[Pair]) -> dict[int, tuple[float, float]]:
+    """Pictures whose heading is proved wrong: its error and the sigma of that."""
     found = {}
-    for index, errors in said.items():
+    for index, by_partner in _errors_said(pairs).items():
+        errors = list(by_partner.values())
         together = sum(cmath.rect(sigma**-2, math.radians(error)) for error, sigma in errors)
         error = math.degrees(cmath.phase(together))
         sigma = math.sqrt(1.0 / sum(sigma**-2 for _, sigma in errors))
