@@ -46,7 +46,8 @@ _MAD_TO_SIGMA = 1.4826
 class Pair:
     """Two overlapping pictures. The heading errors are what must be added to the stated ones.
 
-    way_m is by the pictures, base_m by the fixes; sigma_deg of first_error_deg.
+    way is by the pictures as the first heading is stated, base_m by the fixes, both in metres;
+    sigma_deg of first_error_deg.
     """
 
     first: int
@@ -54,8 +55,13 @@ class Pair:
     first_error_deg: float
     second_error_deg: float
     sigma_deg: float
-    way_m: float
+    way: complex
     base_m: float
+
+    @property
+    def way_m(self) -> float:
+        """The length of the way."""
+        return abs(self.way)
 
     @property
     def ratio(self) -> float:
@@ -117,7 +123,7 @@ def compare(
         first_error_deg=turn_between(0.0, error),
         second_error_deg=turn_between(0.0, error + math.degrees(turn)),
         sigma_deg=math.degrees(math.atan(noise_m / shorter_m)),
-        way_m=abs(way),
+        way=way,
         base_m=abs(base),
     )
 
@@ -211,12 +217,12 @@ def _is_borne_out(said: Said, index: int, other: int, apart_from: int) -> bool:
 
 
 def _is_at_odds(said: Said, index: int, other: int) -> bool:
-    """Whether a picture, and no third one with it, makes wrong a heading that others bear out.
+    """Whether a picture makes wrong another's heading that third ones bear out.
 
     A fix thrown along the way may lie as far from the next ones as it should, on their other side.
     """
     of_other = said.get(other, {})
-    if index not in of_other or _is_borne_out(said, index, other, other):
+    if index not in of_other:
         return False
     borne_out = [
         error

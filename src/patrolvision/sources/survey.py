@@ -15,16 +15,29 @@ from pathlib import Path
 import numpy as np
 
 from patrolvision.errors import MediaError, TelemetryError
+from patrolvision.geo.geodesy import distance_m
+from patrolvision.sources.adjusted import adjusted
 from patrolvision.sources.fixes import RawFix, RawLog, build_log
 from patrolvision.sources.overlap import Features, describe, matches, register
 from patrolvision.sources.picture import read_shrunk
 from patrolvision.sources.quality import UNSURE_HEADING_SIGMA_DEG, cleaned, quality_of
-from patrolvision.sources.strips import Pair, Verdicts, compare, corrected, judged
+from patrolvision.sources.strips import (
+    STEEPEST_PITCH_DEG,
+    Pair,
+    Verdicts,
+    compare,
+    corrected,
+    judged,
+)
 from patrolvision.sources.sync import PoseTrack
 from patrolvision.types import Camera, Pose
 
 PARTNERS = 2  # following photos that each is compared with
-LONGEST_PAUSE = timedelta(minutes=2)  # between photos of one flight that are compared
+BESIDE = 2  # photos of other strips, the nearest ones
+BESIDE_HEIGHTS = 1.0  # no farther away than this times the height
+LONGEST_PAUSE = timedelta(minutes=2)  # between photos in a row that are compared
+LONGEST_FLIGHT = timedelta(minutes=20)
+REMEMBERED = 300  # photos; a megabyte each
 SAME_VIEW_PX = 0.01  # of the picture's width: the background of a camera that stood still
 FEWEST_MATCHES = 24
 SHAPE_TOLERANCE = 0.02
@@ -59,9 +72,15 @@ def surveyed(photos: Sequence[PosedPhoto], camera: Camera | None, name: str) -> 
     checked = tuple(p if isinstance(p, str) else corrected(p, k, verdicts)
                     for k, p in enumerate(poses))  # fmt: skip
     checked = _without_repeats(checked, stood)
+    checked, noise_m = adjusted(checked, pairs, verdicts)
     unproved = unsure - verdicts.headed
     checked = tuple(_unsure(p) if k in unproved else p for k, p in enumerate(checked))
     notes = _notes(name, photos, verdicts, checked, len(pairs))
+    if noise_m is not None:
+        notes.append(
+            f"{name}: from photo to photo the fixes are {noise_m:.1f} m off, by the ground that "
+            f"the pictures share; how the photos lie to each other is taken from the pictures"
+        )
     if unproved:
         notes.append(
             f"{name}: {len(unproved)} photos look back along the way, first "
@@ -121,24 +140,39 @@ def _pairs(
     """
     pairs: list[Pair] = []
     stood: dict[int, bool] = {}
-    recent: deque[tuple[int, Pose, Features]] = deque(maxlen=PARTNERS)
+    seen: deque[_Seen] = deque(maxlen=REMEMBERED)
     for k, (photo, pose) in enumerate(zip(photos, poses, strict=True)):
         if not isinstance(pose, Pose):
             continue
         features = _features(photo.path, (camera.lens.width, camera.lens.height))
         if features is None:
             continue
-        for j, other, earlier in recent:
-            if pose.at - other.at > LONGEST_PAUSE:
-                continue
-            if j == recent[-1][0] and _is_one_fix(photos[j], photo):
+        for j, other, earlier in _to_compare(seen, pose):
+            if seen and j == seen[-1][0] and _is_one_fix(photos[j], photo):
                 stood[k] = _is_same_view(earlier, features)
             overlap = register(earlier, features)
             pair = None if overlap is None else compare(camera.lens, other, pose, overlap, (j, k))
             if pair is not None:
                 pairs.append(pair)
-        recent.append((k, pose, features))
+        seen.append((k, pose, features))
     return pairs, stood
+
+
+_Seen = tuple[int, Pose, Features]
+
+
+def _to_compare(seen: Sequence[_Seen], pose: Pose) -> list[_Seen]:
+    """The photos just before, and for one that looks down those taken closest beside it."""
+    last = list(seen)[-PARTNERS:]
+    before = [one for one in last if pose.at - one[1].at <= LONGEST_PAUSE]
+    if pose.pitch_deg > STEEPEST_PITCH_DEG:
+        return before
+    beside = []
+    for one in list(seen)[:-PARTNERS]:
+        apart_m = float(distance_m(pose.lat_deg, pose.lon_deg, one[1].lat_deg, one[1].lon_deg))
+        if pose.at - one[1].at <= LONGEST_FLIGHT and apart_m <= BESIDE_HEIGHTS * pose.height_m:
+            beside.append((apart_m, -one[0], one))
+    return [one for _, _, one in sorted(beside, key=lambda b: b[:2])[:BESIDE]] + before
 
 
 def _features(path: Path, full_wh: tuple[int, int]) -> Features | None:
@@ -174,7 +208,7 @@ def _without_repeats(poses: Sequence[Pose | str], stood: dict[int, bool]) -> tup
     """
 
     def is_repeat(k: int, pose: Pose | str) -> bool:
-        is_level = isinstance(pose, Pose) and pose.pitch_deg > -30.0
+        is_level = isinstance(pose, Pose) and pose.pitch_deg > STEEPEST_PITCH_DEG
         return is_level and not stood.get(k, True)
 
     return tuple("stale fix" if is_repeat(k, p) else p for k, p in enumerate(poses))
