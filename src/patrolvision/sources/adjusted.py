@@ -35,7 +35,7 @@ LEAST_COSINE = 0.5  # between two such ways
 PAIR_SIGMA_M = 0.1  # at the least
 TURN_SIGMA_RAD = math.radians(0.7)  # between two pictures
 SCALE_SIGMA = 0.05
-BLOCK = 500  # photos that are solved for together
+BLOCK = 250  # photos that are solved for together: a second of work
 ROUNDS = 4
 HUBER = 2.0  # sigmas beyond which a statement counts less (P. Huber, 1964)
 

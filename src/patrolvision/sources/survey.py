@@ -37,7 +37,7 @@ BESIDE = 2  # photos of other strips, the nearest ones
 BESIDE_HEIGHTS = 1.0  # no farther away than this times the height
 LONGEST_PAUSE = timedelta(minutes=2)  # between photos in a row that are compared
 LONGEST_FLIGHT = timedelta(minutes=20)
-REMEMBERED = 300  # photos; a megabyte each
+REMEMBERED = 200  # photos; a megabyte each
 SAME_VIEW_PX = 0.01  # of the picture's width: the background of a camera that stood still
 FEWEST_MATCHES = 24
 SHAPE_TOLERANCE = 0.02
