@@ -16,11 +16,21 @@ OUT4 has ground.txt and air.txt (fifth_data.py). A batch takes from both.
 **No release came of it.** 830 steps in 65 minutes, from 0.7 of 0.4.0 and 0.3 of the stock weights,
 then half and half with 0.4.0: on both frozen sets the gate found no class worse and people on
 streets better (0.926 and 0.912; +0.007 to +0.090), and with thresholds of the other half there was
-1 false box of litter in 394 street pictures instead of 6. But from straight above 16 cars in 180
-pictures were taken for litter instead of 5, and one flame of 20 on film was missed. With 0.05 of
+1 false box of litter in 394 street pictures instead of 6. But on 180 pictures from straight above,
+of a flight that no training saw, there were 16 false boxes of litter instead of 5. Looked at, they
+are no car roofs, as was first written: 8 are of one traffic drum, 2 of a cone, then people,
+planters, a manhole cover and two cars (0.4.0: the drum 3 times, the cone, a car). With 0.05 of
 the stock weights mixed in as well, cars from the air were worse beyond the interval, and buses on
-streets were still called trucks (50 of 62; 39 by 0.4.0). Next: more pictures from the air in a
-batch than three in sixteen, car roofs and closed bins among them.
+streets were still called trucks (50 of 62; 39 by 0.4.0).
+
+A **ninth stage** went on from there: sixth_data.py draws such things on pictures from the air, and
+a batch holds six of those (`--air 6 --lr 4e-4 --minutes 42`; 560 steps). Half and half with 0.4.0:
+no class worse on both frozen sets, people on streets 0.932 (+0.012 to +0.095), single pieces 0.642
+(+0.002 to +0.070 against 0.4.0, which has 0.609), fire 0.617 (0.599), 3 false boxes of litter in
+394 street pictures with thresholds of the other half. People, planters and covers are no longer
+taken for litter from above; the drum, the cone and three cars are, in 12 pictures of 180. That is
+twice what 0.4.0 takes there, and the rest lies within the intervals: not released either. Next:
+real cones and drums from above, of which no free labelled ones were found.
 """
 
 import argparse
@@ -34,8 +44,8 @@ import train
 from torch.nn import functional
 from ultralytics.utils.loss import v8DetectionLoss
 
-GROUND = dataclasses.replace(seventh.RECIPE, freeze=5, lr=6e-4, batch=13)
-AIR = dataclasses.replace(GROUND, batch=3)
+GROUND = dataclasses.replace(seventh.RECIPE, freeze=5, lr=6e-4)
+PICTURES = 16  # of a batch
 KNOWN = slice(3, 9)  # person, bicycle, car, motorcycle, bus, truck: those of COCO
 WEIGHT = 0.5  # of what the stock detector says, as the library's gain of its own class loss
 
@@ -61,6 +71,9 @@ def taught(scores: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
 def run(args: argparse.Namespace) -> None:
     """The eighth stage."""
     names: list[str] = tomllib.loads(args.manifest.read_text())["classes"]
+    recipe = dataclasses.replace(GROUND, lr=args.lr, batch=PICTURES)
+    from_ground = dataclasses.replace(recipe, batch=PICTURES - args.air)
+    from_air = dataclasses.replace(recipe, batch=args.air)
     model, adam = seventh.prepared(args.weights, names, GROUND.freeze)
     stock = train.with_classes(train.YOLO(args.stock).model.float(), names).eval()
     stock = stock.to(memory_format=torch.channels_last)
@@ -71,15 +84,15 @@ def run(args: argparse.Namespace) -> None:
         preds = train.forward(model, images, GROUND.freeze, is_half=False)
         loss, items = criterion(preds, batch)
         with torch.no_grad():
-            teacher = stock(images[: GROUND.batch])[1]["scores"]
-        extra = taught(preds["scores"][: GROUND.batch, KNOWN], teacher[:, KNOWN])
+            teacher = stock(images[: from_ground.batch])[1]["scores"]
+        extra = taught(preds["scores"][: from_ground.batch, KNOWN], teacher[:, KNOWN])
         parts = [*(float(value) for value in items.values()), float(extra.detach())]
         return loss.sum() / len(images) + WEIGHT * extra, parts
 
     def batches() -> Iterator[seventh.Batch]:
         sources = [
             seventh.without_end(seventh.pictures_of(args.data / listing, names), recipe)
-            for listing, recipe in (("ground.txt", GROUND), ("air.txt", AIR))
+            for listing, recipe in (("ground.txt", from_ground), ("air.txt", from_air))
         ]
         for ground, air in zip(*sources, strict=True):
             yield together(ground, air)
@@ -89,7 +102,7 @@ def run(args: argparse.Namespace) -> None:
         adam,
         batches(),
         loss_of,
-        recipe=dataclasses.replace(GROUND, batch=GROUND.batch + AIR.batch),
+        recipe=recipe,
         minutes=args.minutes,
         save=args.save,
     )
@@ -97,7 +110,8 @@ def run(args: argparse.Namespace) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Train and write the checkpoint and a log."""
-    run(seventh.begin(__doc__, argv, stock="the ancestor, as trained on COCO"))
+    numbers = {"lr": GROUND.lr, "air": 3}
+    run(seventh.begin(__doc__, argv, numbers, stock="the ancestor, as trained on COCO"))
     return 0
 
 

@@ -13,7 +13,7 @@ import json
 import random
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -153,13 +153,23 @@ def run(args: argparse.Namespace) -> None:
     )
 
 
-def begin(description: str | None, argv: list[str] | None, **paths: str) -> argparse.Namespace:
-    """The arguments of a stage, with paths of its own; the run's seeds and threads are set."""
+def begin(
+    description: str | None,
+    argv: list[str] | None,
+    numbers: Mapping[str, float] | None = None,
+    **paths: str,
+) -> argparse.Namespace:
+    """The arguments of a stage, with numbers (and what they are unless told) and paths of its own.
+
+    The run's seeds and threads are set.
+    """
     parser = argparse.ArgumentParser(description=description)
     for key in ("weights", "data", "manifest", "save"):
         parser.add_argument(f"--{key}", type=Path, required=True)
     for key, what in paths.items():
         parser.add_argument(f"--{key}", type=Path, required=True, help=what)
+    for key, value in (numbers or {}).items():
+        parser.add_argument(f"--{key}", type=type(value), default=value)
     parser.add_argument("--minutes", type=float, required=True)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args(argv)
