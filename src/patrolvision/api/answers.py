@@ -29,14 +29,10 @@ ETAG = {
 }
 UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "as If-None-Match has it"}}
 IF_NONE_MATCH: dict[str, Any] = {
-    "parameters": [
-        {
-            "name": "If-None-Match",
-            "in": "header",
-            "description": "the ETag of the answer that one has: 304 if it would be the same",
-            "schema": {"type": "string", "maxLength": 200},
-        }
-    ]
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "the ETag of the answer that one has: 304 if it would be the same",
+    "schema": {"type": "string", "maxLength": 200},
 }
 FEATURES: dict[str, Any] = {
     "type": "object",

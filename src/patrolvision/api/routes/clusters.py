@@ -5,20 +5,20 @@ import time
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from sqlalchemy import Connection, Engine
 from starlette.background import BackgroundTask
 
 from patrolvision.api import answers
+from patrolvision.api.asked import AskedWindow, documented
 from patrolvision.api.kept import Answer
-from patrolvision.api.routes.tickets import asked_of, asked_tickets, holds_s
-from patrolvision.api.security import Office
+from patrolvision.api.routes.tickets import asked_of, holds_s
+from patrolvision.api.security import Office, Principal, reader
 from patrolvision.store import pyramid, quads
 from patrolvision.store.engine import reading
 from patrolvision.store.map_reads import FINER, Shown, shown
 from patrolvision.store.quads import Bounds
-from patrolvision.store.ticket_filters import TicketFilter
 
 WORLD: Bounds = (-180.0, -85.0, 180.0, 85.0)
 MOST_TILES = 64  # of the map in one window: more than any screen shows
@@ -98,20 +98,20 @@ def router(office: Office) -> APIRouter:
         "/clusters",
         response_class=Response,
         responses=GEOJSON | answers.UNCHANGED,
-        openapi_extra=answers.IF_NONE_MATCH,
+        openapi_extra=documented(AskedWindow, answers.IF_NONE_MATCH),
     )
     async def clusters(
-        request: Request,
-        wanted: Annotated[TicketFilter, Depends(asked_tickets(office))],
-        zoom: Annotated[float, Query(ge=0, le=24, description="of the map, tiles of 512 px")] = 0,
+        request: Request, who: Annotated[Principal, Depends(reader(office))]
     ) -> Response:
         """Points for a window of the map: clusters with a count, and single tickets."""
+        asked = AskedWindow.of(request)
+        wanted = asked.tickets(who, office.clock())
         box = wanted.box or WORLD
 
         def built() -> Answer:
             ranges = quads.quads_covering(box, 256)
             with reading(engine) as connection:
-                found = shown(connection, ranges, cluster_zoom(box, int(zoom)), wanted)
+                found = shown(connection, ranges, cluster_zoom(box, int(asked.zoom)), wanted)
                 folding.look(connection)
             features = [
                 {

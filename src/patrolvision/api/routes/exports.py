@@ -12,8 +12,9 @@ from fastapi.responses import Response, StreamingResponse
 
 from patrolvision import records, wiring
 from patrolvision.api import answers, queries, shapes
+from patrolvision.api.asked import AskedTickets, documented
 from patrolvision.api.problems import Problem
-from patrolvision.api.routes.tickets import asked_tickets, shown
+from patrolvision.api.routes.tickets import shown
 from patrolvision.api.security import Office, Principal, check_area, reader
 from patrolvision.errors import ConfigError, MediaError
 from patrolvision.evidence.pictures import clearest_close
@@ -57,9 +58,15 @@ def router(office: Office) -> APIRouter:
     router = APIRouter(prefix="/api/v1", tags=["exports"])
     catalogue = wiring.catalogue(office.settings)
 
-    @router.get("/export/tickets", responses=FILES, response_class=Response)
+    @router.get(
+        "/export/tickets",
+        responses=FILES,
+        response_class=Response,
+        openapi_extra=documented(AskedTickets),
+    )
     def tickets(
-        wanted: Annotated[TicketFilter, Depends(asked_tickets(office))],
+        request: Request,
+        who: Annotated[Principal, Depends(reader(office))],
         form: Annotated[Literal["csv", "geojson", "xlsx"], queries.Query(alias="format")] = "csv",
     ) -> Response:
         """All tickets that fit, with the filters of GET /tickets.
@@ -67,6 +74,7 @@ def router(office: Office) -> APIRouter:
         In CSV a text that a spreadsheet would take for a formula begins with an apostrophe.
         """
         headers = {"Content-Disposition": f'attachment; filename="tickets.{form}"'}
+        wanted = AskedTickets.of(request).tickets(who, office.clock())
         found = _pages(office, wanted)
         if form == "xlsx":
             return Response(_workbook(found), media_type=XLSX, headers=headers)

@@ -5,10 +5,11 @@ from dataclasses import asdict
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from patrolvision.api import answers, queries, schemas, shapes
+from patrolvision.api.asked import AskedPage, documented
 from patrolvision.api.kept import Answer
 from patrolvision.api.problems import Problem
 from patrolvision.api.security import Office, Principal, check_area, reader
@@ -21,58 +22,11 @@ from patrolvision.store.office_reads import (
     ticket_rows,
 )
 from patrolvision.store.ticket_filters import TicketFilter
-from patrolvision.store.ticket_pages import Sort, page
+from patrolvision.store.ticket_pages import page
 from patrolvision.tickets.automatic import proposal
 from patrolvision.types import GridCodes, TicketEvent
 
 OVERDUE_S = 1.0
-Flag = Annotated[bool | None, Query()]
-
-
-def asked_tickets(office: Office) -> Any:
-    """A dependency: the filter of a call's parameters, narrowed to the caller's areas."""
-    who_reads = reader(office)
-
-    async def dependency(
-        who: Annotated[Principal, Depends(who_reads)],
-        bbox: queries.Box = None,
-        polygon: queries.Shape = None,
-        since: queries.Since = None,
-        until: queries.Until = None,
-        category: queries.Words = [],  # noqa: B006 - fastapi copies it
-        state: Annotated[list[queries.State], Query(max_length=16)] = [],  # noqa: B006
-        priority: Annotated[list[queries.Priority], Query(max_length=6)] = [],  # noqa: B006
-        unit_grid: queries.Word | None = None,
-        responsible_grid: queries.Word | None = None,
-        segment: queries.Word | None = None,
-        assignee: queries.Word | None = None,
-        text: Annotated[
-            queries.Word | None,
-            Query(description="how an id, number, assignee, grid code or segment begins"),
-        ] = None,
-        overdue: Annotated[Flag, Query(description="open, and past the deadline")] = None,
-        closed: Annotated[Flag, Query(description="true: over; false: still open")] = None,
-    ) -> TicketFilter:
-        return queries.ticket_filter(
-            who,
-            bbox,
-            polygon,
-            office.clock(),
-            overdue=overdue,
-            closed=closed,
-            state=state,
-            since=since,
-            until=until,
-            category=tuple(dict.fromkeys(category)),
-            priority=tuple(dict.fromkeys(priority)),
-            unit_grid=unit_grid,
-            responsible_grid=responsible_grid,
-            segment=segment,
-            assignee=assignee,
-            text=text,
-        )
-
-    return dependency
 
 
 def asked_of(request: Request, wanted: TicketFilter) -> Hashable:
@@ -98,26 +52,23 @@ def router(office: Office) -> APIRouter:
     @router.get(
         "/tickets",
         responses=answers.listed(schemas.Ticket, "tickets, in order") | answers.UNCHANGED,
-        openapi_extra=answers.IF_NONE_MATCH,
+        openapi_extra=documented(AskedPage, answers.IF_NONE_MATCH),
     )
     async def tickets(
-        request: Request,
-        wanted: Annotated[TicketFilter, Depends(asked_tickets(office))],
-        sort: Sort = "newest",
-        limit: queries.Limit = 100,
-        cursor: queries.Cursor = None,
-        form: queries.Form = "json",
+        request: Request, who: Annotated[Principal, Depends(reader(office))]
     ) -> Response:
         """Tickets with their histories, a page at a time, in one of four orders."""
-        after = queries.ticket_place(cursor, sort)
+        asked = AskedPage.of(request)
+        wanted = asked.tickets(who, office.clock())
+        after = queries.ticket_place(asked.cursor, asked.sort)
 
         def built() -> Answer:
             with reading(engine) as connection:
-                found = page(connection, wanted, sort, limit, after)
+                found = page(connection, wanted, asked.sort, asked.limit, after)
                 rows = listed_rows(connection, found.ids)
-            following = queries.next_cursor(sort, found.next)
+            following = queries.next_cursor(asked.sort, found.next)
             told = [shapes.listed(*one) for one in rows]
-            return answers.paged(request, told, form, following, holds_s(wanted))
+            return answers.paged(request, told, asked.form, following, holds_s(wanted))
 
         return await office.kept.answer(request, asked_of(request, wanted), built)
 

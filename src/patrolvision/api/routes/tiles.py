@@ -8,11 +8,12 @@ from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import Response
 
 from patrolvision.api import answers, mvt
+from patrolvision.api.asked import AskedTickets, documented
 from patrolvision.api.kept import Answer
 from patrolvision.api.layers import StoredLayers
 from patrolvision.api.problems import Problem
 from patrolvision.api.routes.clusters import Folding, properties
-from patrolvision.api.routes.tickets import asked_of, asked_tickets, holds_s
+from patrolvision.api.routes.tickets import asked_of, holds_s
 from patrolvision.api.security import Office, Principal, reader
 from patrolvision.api.territory import Territory
 from patrolvision.store import quads
@@ -20,7 +21,6 @@ from patrolvision.store.engine import reading
 from patrolvision.store.map_reads import FINER, looks_in, shown
 from patrolvision.store.pages import RowFilter
 from patrolvision.store.quads import Tile
-from patrolvision.store.ticket_filters import TicketFilter
 
 DEEPEST = 22
 COVERAGE_FROM = 11  # zooms out of which looks are too small to be seen
@@ -58,19 +58,16 @@ def router(office: Office) -> APIRouter:
         "/tickets/{z}/{x}/{y}.mvt",
         response_class=Response,
         responses=BINARY | answers.UNCHANGED,
-        openapi_extra=answers.IF_NONE_MATCH,
+        openapi_extra=documented(AskedTickets, answers.IF_NONE_MATCH),
     )
     async def ticket_tile(
-        request: Request,
-        z: Zoom,
-        x: Index,
-        y: Index,
-        wanted: Annotated[TicketFilter, Depends(asked_tickets(office))],
+        request: Request, z: Zoom, x: Index, y: Index, who: Annotated[Principal, reads]
     ) -> Response:
         """Layer tickets: points with count, and ticket_id, state … where it is one alone.
 
         The filters are those of /tickets; a bbox gives way to the tile.
         """
+        wanted = AskedTickets.of(request).tickets(who, office.clock())
         tile = _tile(z, x, y)
         within = replace(wanted, box=quads.bounds_of(tile))
 
