@@ -17,7 +17,6 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -26,9 +25,9 @@ from fastapi import Request
 from fastapi.responses import Response
 from sqlalchemy import Engine
 
+from patrolvision.api.maker import Maker
 from patrolvision.store.versions import Versions
 
-MAKERS = 1
 KNOWN_FOR = timedelta(seconds=10)  # by key or session, without being noted as seen
 TRUSTED_FOR = timedelta(seconds=1)  # a key that sends, however much is committed meanwhile
 MOST_KNOWN = 4096
@@ -66,7 +65,7 @@ class Kept:
         self, engine: Engine, most_bytes: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._versions, self._most, self._clock = Versions(engine), most_bytes, clock
-        self._makers = ThreadPoolExecutor(MAKERS, "answer")
+        self._maker = Maker("answer")
         self._lock = threading.Lock()
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
         self._size = 0
@@ -76,9 +75,9 @@ class Kept:
         self._people: OrderedDict[Hashable, tuple[Hashable, datetime, object]] = OrderedDict()
         self.again = self.made = 0
 
-    async def make(self, build: Callable[[], Made]) -> Made:
-        """What build returns, from one of the makers' threads."""
-        return await asyncio.get_running_loop().run_in_executor(self._makers, build)
+    def make(self, build: Callable[[], Made]) -> asyncio.Future[Made]:
+        """What build returns, from the thread that makes answers."""
+        return self._maker.make(build)
 
     async def version(self, request: Request) -> Hashable:
         """The state of the store when this request was first asked about."""
@@ -97,7 +96,7 @@ class Kept:
             await asyncio.wait([before])
         asking = self._asking.get(loop)
         if asking is None or asking is before:
-            asking = self._asking[loop] = asyncio.ensure_future(self.make(self._versions.now))
+            asking = self._asking[loop] = self.make(self._versions.now)
             asking.add_done_callback(lambda done: self._forget(loop, done))
         return await asyncio.shield(asking)
 
@@ -194,14 +193,12 @@ class Kept:
         if making is not None:
             self.again += 1
             return await asyncio.shield(making)
-        making = self._making[name] = asyncio.ensure_future(self._built(asked, version, build))
+        making = self._making[name] = self.make(lambda: self._built(asked, version, build))
         making.add_done_callback(lambda done: self._making.pop(name, None))
         return await asyncio.shield(making)
 
-    async def _built(
-        self, asked: Hashable, version: Hashable, build: Callable[[], Answer]
-    ) -> _Entry:
-        entry = self._entry(version, await self.make(build))
+    def _built(self, asked: Hashable, version: Hashable, build: Callable[[], Answer]) -> _Entry:
+        entry = self._entry(version, build())
         with self._lock:
             self.made += 1
             self._drop(asked)
