@@ -14,6 +14,7 @@ from patrolvision import records
 from patrolvision.api.kept import Answer
 
 JSON = "application/json"
+TEXT = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NAIVE_UTC
 GEOJSON = "application/geo+json"
 LINK = {
     "Link": {
@@ -58,7 +59,7 @@ def listed(model: Any, what: str) -> dict[int | str, dict[str, Any]]:
 
 def body(content: Any, *, media_type: str = JSON, **headers: str) -> Response:
     """A response with the content as JSON; times may be datetimes."""
-    text = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+    text = orjson.dumps(content, option=TEXT)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Response(text, media_type=media_type, headers=named)
 
@@ -82,7 +83,7 @@ def paged(
     headers = {} if cursor is None else {"Link": f'<{following(request, cursor)}>; rel="next"'}
     is_geo = form == "geojson"
     content: Any = records.features(found) if is_geo else found
-    text = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+    text = orjson.dumps(content, option=TEXT)
     return Answer(text, GEOJSON if is_geo else JSON, headers, holds_s)
 
 

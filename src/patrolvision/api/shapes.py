@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import orjson
 
+from patrolvision.store.office_reads import instant
 from patrolvision.store.rows import Stored
-from patrolvision.types.instants import EPOCH
 
 Json = dict[str, Any]
 
@@ -63,7 +63,7 @@ def ticket(row: Stored, events: Sequence[Json], incident: Stored | None) -> Json
 
 
 def listed(values: Sequence[Any], events: Sequence[Json]) -> Json:
-    """The same of office_reads.listed_rows; its instants are datetimes, for orjson to write."""
+    """The same of office_reads.listed_rows; its instants are datetimes that answers.TEXT writes."""
     (
         identity, number, incident_id, category, state, priority, lat_deg, lon_deg, ee, en, nn,
         unit_grid, responsible_grid, segment, assignee, opened_at, due_at, level, urged, parent,
@@ -111,7 +111,7 @@ def listed(values: Sequence[Any], events: Sequence[Json]) -> Json:
 
 
 def _instant(micros: int | None) -> datetime | None:
-    return None if micros is None else EPOCH + timedelta(0, 0, micros)
+    return None if micros is None else instant(micros)
 
 
 def brief(row: Stored) -> Json:

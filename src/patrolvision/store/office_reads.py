@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -40,6 +40,7 @@ BRIEF = (
     "first_seen", "last_seen", "removed_at", "zone_id", "observation_ids",
 )  # fmt: skip
 EVENT = ("ticket_id", "at", "state", "actor", "note", "action", "data")
+BARE_EPOCH = EPOCH.replace(tzinfo=None)
 Record = dict[str, Any]
 # What a list tells of a ticket and its incident, as the database keeps it (instants as integers).
 LISTED = (
@@ -136,7 +137,8 @@ def listed_rows(
 ) -> list[tuple[Sequence[Any], list[Record]]]:
     """Of each ticket of a page its columns LISTED and its incident's BRIEF, and its history.
 
-    The same as ticket_rows for who lists thousands a second: instants of histories are datetimes.
+    The same as ticket_rows for who lists thousands a second: instants of histories are those of
+    `instant`.
     """
     found: dict[str, tuple[Sequence[Any], list[Record]]] = {}
     for start in range(0, len(ids), sql.CHUNK):
@@ -148,12 +150,20 @@ def listed_rows(
     return [found[one] for one in ids if one in found]
 
 
+def instant(micros: int) -> datetime:
+    """The instant that is stored, in UTC without saying so.
+
+    orjson writes such ones six times as fast, with the offset that its option OPT_NAIVE_UTC adds.
+    """
+    return BARE_EPOCH + timedelta(0, 0, micros)  # by name it takes half as long again
+
+
 def _told_histories(connection: Connection, ids: Sequence[str]) -> dict[str, list[Record]]:
     """The same with instants as text."""
     found = _histories(connection, ids)
     for events in found.values():
         for event in events:
-            event["at"] = event["at"].isoformat()
+            event["at"] = event["at"].replace(tzinfo=UTC).isoformat()
     return found
 
 
@@ -165,7 +175,7 @@ def _histories(connection: Connection, ids: Sequence[str]) -> dict[str, list[Rec
     events: list[Record] = []
     for ticket_id, at, state, actor, note, action, data in told:
         event = {
-            "at": EPOCH + timedelta(0, 0, at),  # microseconds; by name it takes half as long again
+            "at": instant(at),
             "state": state,
             "actor": actor,
             "note": note,
