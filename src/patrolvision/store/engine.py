@@ -26,6 +26,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.pool import StaticPool
 
 from patrolvision.errors import StoreError
+from patrolvision.store import driver
 
 try:
     import fcntl
@@ -40,9 +41,14 @@ CACHE_KIB = 65_536  # SQLite's own 2 MiB do not hold the inner pages of a millio
 MAPPED_BYTES = 2**31 - 2**16  # as much of the file as SQLite reads without copying: its own limit
 CHECKPOINT_PAGES = 32_000  # 128 MiB: the commit that pays for a checkpoint is one in some 500
 WRITING = "patrolvision_writing"
-# Who writes asks by keys and cells, in a score of statements that are the same each time: planning
-# them anew costs PostgreSQL more than answering them.
+# Who writes asks by keys and cells, in a score of statements that are the same each time, and so
+# does who reads the rows of a page: planning them anew costs PostgreSQL more than answering them.
 PLANNED_ONCE = "SET LOCAL plan_cache_mode = auto"
+# What is asked here takes milliseconds; compiling it, where its cost is guessed too high, takes
+# hundreds. A plan for any ranges of places reads whole tables, one for these does not. And a page
+# that is read from memory or a solid disk costs about the same wherever it lies: told otherwise,
+# PostgreSQL reads a table in its order and sifts, rather than go by the index of what is asked for.
+PLANNING = {"jit": "off", "plan_cache_mode": "force_custom_plan", "random_page_cost": "1.1"}
 
 SHARED_OBSERVATION = "refused: an observation may be in one incident of a category only"
 SECOND_TICKET = "refused: an incident has one ticket only"
@@ -158,10 +164,8 @@ def _check_alive(engine: Engine, connection: Any, record: Any, _fairy: object) -
 
 
 def _prepare_postgresql(connection: Any, _record: object) -> None:
-    # What is asked here takes milliseconds; compiling it, where its cost is guessed too high,
-    # takes hundreds. A plan for any ranges of places reads whole tables, one for these does not.
     with connection.cursor() as cursor:
-        for name, value in (("jit", "off"), ("plan_cache_mode", "force_custom_plan")):
+        for name, value in PLANNING.items():
             cursor.execute(f"SET {name} = {value}")
     connection.commit()
 
@@ -172,9 +176,14 @@ def writing(engine: Engine) -> Iterator[Connection]:
     with _turn(engine.url), translated(engine.url), engine.connect() as plain:
         connection = plain.execution_options(**{WRITING: True})
         with connection.begin():
-            if engine.name == "postgresql":
-                connection.exec_driver_sql(PLANNED_ONCE)
+            plan_once(connection)
             yield connection
+
+
+def plan_once(connection: Connection) -> None:
+    """Let PostgreSQL keep its plans for what is asked in the rest of a transaction."""
+    if connection.dialect.name == "postgresql":
+        driver.executed(connection, PLANNED_ONCE, None)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from patrolvision.store import rows, sql, straight
+from patrolvision.store.engine import plan_once
 from patrolvision.store.schema import (
     CanonicalJson,
     Instant,
@@ -141,6 +142,7 @@ def listed_rows(
     `instant`.
     """
     found: dict[str, tuple[Sequence[Any], list[Record]]] = {}
+    plan_once(connection)
     for start in range(0, len(ids), sql.CHUNK):
         chosen = ids[start : start + sql.CHUNK]
         histories = _histories(connection, chosen)
