@@ -10,7 +10,7 @@ from collections.abc import Callable
 from email.message import Message as Mail
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from patrolvision.api import problems
@@ -19,12 +19,12 @@ from patrolvision.config import OfficeSettings
 
 MAX_ADDRESSES = 10_000  # remembered at a time; the one that was silent longest is forgotten
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "X-Frame-Options": "DENY",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
+HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
 
 
 class Bucket:
@@ -137,9 +137,9 @@ def _limited(receive: Receive, most: int) -> Receive:
 def _with_headers(send: Send) -> Send:
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
-                headers.setdefault(name, value)
+            given = message.get("headers", ())
+            named = {name for name, _ in given}
+            message["headers"] = [*given, *(one for one in HEADERS if one[0] not in named)]
         await send(message)
 
     return sent

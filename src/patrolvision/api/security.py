@@ -20,9 +20,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
@@ -117,13 +119,24 @@ def is_here(request: Request) -> bool:
     """Whether the request was made on this computer, by name and not through a proxy."""
     if any(name.startswith("x-forwarded-") or name == "forwarded" for name in request.headers):
         return False
-    if request.url.hostname not in LOOPBACK_NAMES:  # a page elsewhere that bent its name to here
+    named = request.headers.get("host")
+    name = _hostname(named) if named else request.url.hostname
+    if name not in LOOPBACK_NAMES:  # a page elsewhere that bent its name to here
         return False
     host = address_of(request)
     try:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "testclient"
+
+
+@lru_cache(maxsize=64)
+def _hostname(host: str) -> str | None:
+    """The name of a header Host without its port; None for what is none."""
+    try:
+        return urlsplit(f"http://{host}/").hostname
+    except ValueError:
+        return None
 
 
 def known(

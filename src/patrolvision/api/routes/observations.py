@@ -1,9 +1,9 @@
 """GET and POST /observations: what the patrols saw, and the door by which devices tell it."""
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from patrolvision.api import answers, posted, queries, schemas, shapes
@@ -75,14 +75,14 @@ def router(office: Office) -> APIRouter:
         openapi_extra=posted.body_of(BODY),
     )
     async def observed(
-        who: Annotated[Principal, Depends(sender(office, SCOPE))],
-        items: Annotated[list[Any], Depends(posted.items)],
+        request: Request, who: Annotated[Principal, Depends(sender(office, SCOPE))]
     ) -> Response:
         """Take one observation or up to 1000; what was sent before changes nothing.
 
         They go through the same rules, fusion and tickets as `patrolvision fuse`, with the zones
         and grids of the office. Items that cannot be true are named, the others count.
         """
+        items = await posted.items(request)
         if intake.is_quick_to_read(items, who):
             found, failed = intake.read_observations(items, who)
         else:
