@@ -179,21 +179,28 @@ class Intake:
                 self._entry.notify()
 
     def _write_all(self) -> None:
+        expected = 0  # posts of those who were answered last, and of those who wait
         while True:
             with self._entry:
                 if not self._waiting and not self._entry.wait_for(lambda: self._waiting, IDLE_S):
                     self._writer = None
                     return
-            self._gather()
+            self._gather(expected)
             posts = self._next()
             self._write(posts)
             with self._entry:
+                expected = len(posts) + len(self._waiting)
                 self._waiting[:0] = [post for post in posts if not post.written.done()]
 
-    def _gather(self) -> None:
-        """Wait for those who send as soon as they are answered: a larger group costs less each."""
+    def _gather(self, expected: int) -> None:
+        """Wait for those who send as soon as they are answered: a larger group costs less each.
+
+        Not for more than `expected`: then all are there who sent something of late.
+        """
         for _ in range(MOST_GATHERINGS):
             before = len(self._waiting)
+            if before >= expected > 0:
+                return
             time.sleep(GATHER_S)
             if len(self._waiting) == before:
                 return
