@@ -14,7 +14,7 @@ from patrolvision.store import map_tables as map_tables  # these tables belong t
 from patrolvision.store import office_tables as office_tables
 from patrolvision.store.engine import reading, safe, writing
 
-SCHEMA_VERSION = "0014"  # the newest in migrations/versions, a test compares
+SCHEMA_VERSION = "0015"  # the newest in migrations/versions, a test compares
 MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 0x7061_7472_6F6C  # any number that every patrolvision agrees on
 

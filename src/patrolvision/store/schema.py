@@ -178,7 +178,12 @@ incident_observations = Table(
 )
 
 # What tickets are listed by, newest first: an index for each, so that a page is read and no more.
-LISTED_BY = (("state",), ("category", "state"), ("priority", "state"))
+# What is urgent is listed by its deadline as well, and sorted: it stands in the index beside.
+LISTED_BY = (
+    ("state", "opened_at", "id"),
+    ("category", "state", "opened_at", "id"),
+    ("priority", "state", "opened_at", "id", "due_at"),
+)
 LISTED_BY_CODE = ("assignee", "unit_grid", "responsible_grid", "segment")
 
 
@@ -225,10 +230,7 @@ tickets = Table(
     Index("ix_tickets_opened_at_id", "opened_at", "id"),
     Index("ix_tickets_quad", *OF_PLACES),
     Index("ix_tickets_state_due_at_id", "state", "due_at", "id"),
-    *(
-        Index(f"ix_tickets_{'_'.join(names)}_opened_at_id", *names, "opened_at", "id")
-        for names in LISTED_BY
-    ),
+    *(Index(f"ix_tickets_{'_'.join(names)}", *names) for names in LISTED_BY),
     *(
         _index_of_known(f"ix_tickets_{name}_state_opened_at_id", name, "state", "opened_at", "id")
         for name in LISTED_BY_CODE

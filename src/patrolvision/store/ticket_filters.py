@@ -176,12 +176,10 @@ def time_lead(since: datetime, until: datetime) -> Lead:
 def kinds_lead(wanted: TicketFilter) -> Lead:
     """Tickets of a state, and of a category or priority if the filter names one."""
     name = "priority" if wanted.priority else "category"
-    states, values = wanted.state or STATES, getattr(wanted, name)
-    c = tickets.c
+    values, is_of_state = getattr(wanted, name), tickets.c.state.in_(wanted.state or STATES)
     if not values:
-        return Lead(tuple(c.state == state for state in states), ("state",))
-    pairs = tuple(and_(c[name] == v, c.state == s) for v in values for s in states)
-    return Lead(pairs, (name, "state"))
+        return Lead((is_of_state,), ("state",))
+    return Lead((and_(tickets.c[name].in_(values), is_of_state),), (name, "state"))
 
 
 def sifting(wanted: TicketFilter, led: Sequence[str] = ()) -> list[ColumnElement[bool]]:
