@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     FromClause,
     Integer,
     Select,
@@ -17,8 +18,15 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    true,
     tuple_,
     union_all,
+)
+from sqlalchemy import (
+    column as column_of,
+)
+from sqlalchemy import (
+    values as values_of,
 )
 
 from patrolvision.store import ranged
@@ -83,7 +91,7 @@ def selecting(
     """At most :size of (id, value, lat_deg, lon_deg) of a part; the places only for a polygon."""
     chosen = parts_of(filter_of(shape), sort)[part]
     if kind is None:
-        return _in_order(chosen, is_after)
+        return _in_order(chosen, is_after, dialect)
     if kind == "box":
         return _in_ranges(chosen, is_after, dialect)
     return _sorted(chosen, _lead(chosen.wanted, kind), is_after)
@@ -122,12 +130,16 @@ def _in_ranges(part: Part, is_after: bool, dialect: str) -> Select[Any]:
     return _ordered(chosen.select_from(within), part, order, is_after)
 
 
-def _in_order(part: Part, is_after: bool) -> Any:
+def _in_order(part: Part, is_after: bool, dialect: str) -> Any:
     """One branch for each of the values that an index begins with, merged."""
     names, branches = _branches(part)
-    where = [*sifting(part.wanted, (*names, "time")), *_dated(part)]
     opened = number("opened_at")
-    where += opened_within(part.wanted, opened if part.column == "opened_at" else hidden(opened))
+    is_led_by_time = part.column == "opened_at"
+    within = opened_within(part.wanted, opened if is_led_by_time else hidden(opened))
+    sifts = sifting(part.wanted, (*names, "time")) + ([] if is_led_by_time else within)
+    where = [*sifts, *_dated(part), *(within if is_led_by_time else [])]
+    if dialect == "postgresql" and len(branches) > 1 and not sifts:
+        return _one_by_one(part, names, branches, where, is_after)
     built = []
     for values in branches:
         led = [tickets.c[name] == value for name, value in zip(names, values, strict=True)]
@@ -137,6 +149,27 @@ def _in_order(part: Part, is_after: bool) -> Any:
         return built[0]
     merged = union_all(*(select(branch.subquery()) for branch in built)).subquery()
     return _limited(select(merged), part, _columns_of(merged, part))
+
+
+def _one_by_one(
+    part: Part,
+    names: Sequence[str],
+    branches: Sequence[tuple[Any, ...]],
+    where: Sequence[ColumnElement[bool]],
+    is_after: bool,
+) -> Select[Any]:
+    """The same for PostgreSQL where the index alone answers: a page of each branch, then sorted.
+
+    A branch is planned once, not each by itself, which took longer than to read them; where rows
+    are sifted as well, a page of each would be too many to read.
+    """
+    led: Any = values_of(*(column_of(name, Text) for name in names), name="led")
+    led = led.data(list(branches))
+    chosen = select(*_columns(part)).where(*(tickets.c[name] == led.c[name] for name in names))
+    found = _ordered(chosen.where(*where), part, _order(part), is_after).lateral("found")
+    return _limited(
+        select(found).select_from(led.join(found, true())), part, _columns_of(found, part)
+    )
 
 
 def _columns_of(found: FromClause, part: Part) -> list[Any]:
