@@ -357,6 +357,29 @@ def test_incidents_are_found_by_their_observations(store: SqlStore) -> None:
         assert tx.incidents_with([]) == []
 
 
+@pytest.mark.parametrize("many", [1, 6])
+def test_a_transaction_finds_what_it_has_just_written(store: SqlStore, many: int) -> None:
+    seen = [f"o{k}" for k in range(many)]  # a few rows and many take different ways
+    held = [incident(f"i{k}", name) for k, name in enumerate(seen)]
+    about = [ticket(f"t{k}", i.id, "reported") for k, i in enumerate(held)]
+    with store.transaction() as transaction:
+        assert transaction.add_observations([observation(name) for name in seen]) == many
+        assert transaction.incidents_with(seen) == []
+        assert transaction.memberships(seen) == {}
+        assert transaction.save_incidents(held) == many
+        assert [i.id for i in transaction.incidents_with(seen)] == [i.id for i in held]
+        assert set(transaction.memberships(seen).values()) == {frozenset({o}) for o in seen}
+        assert transaction.tickets_about([i.id for i in held]) == []
+        assert transaction.save_tickets(about) == many
+        told = transaction.tickets_about([i.id for i in held])
+        assert [ticket_to_record(t) for t in told] == [ticket_to_record(t) for t in about]
+        assert transaction.add_observations([observation(name) for name in seen]) == 0
+        assert transaction.save_incidents(held) == transaction.save_tickets(about) == 0
+        assert [i.id for i in transaction.incidents_with(seen)] == [i.id for i in held]
+    with pytest.raises(StoreError, match="only grow"), store.transaction() as transaction:
+        transaction.save_tickets([ticket("t0", "i0", "filed")])
+
+
 def test_an_observation_moves_from_one_incident_to_another(store: SqlStore) -> None:
     fill(store)
     with store.transaction() as tx:

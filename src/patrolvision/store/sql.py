@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Column,
@@ -27,23 +27,33 @@ from patrolvision.types import MissionRecord, Ticket
 CHUNK = 512  # ids in one statement: well below every engine's limit of parameters
 RANGES = 64  # of cells in one statement
 NOTHING = (1, 0)  # a range that holds no cell
-FEW = 4  # rows that are upserted one by one, without asking first which of them are there
+FEW = 4  # rows that are inserted one by one, without asking first which of them are there
 PAGE = 1000  # rows in one reading transaction of a listing
+
+
+class Written(NamedTuple):
+    """The ids of the rows that were written."""
+
+    changed: set[str]  # all that differed from what was stored
+    fresh: set[str]  # of these, those of which nothing was stored, so that nothing refers to them
 
 
 def upsert(connection: Connection, table: Table, found: Sequence[rows.Row]) -> set[str]:
     """Insert or replace by id the rows that differ from what is stored; the ids of those."""
+    return written(connection, table, found).changed
+
+
+def written(connection: Connection, table: Table, found: Sequence[rows.Row]) -> Written:
+    """The same; and which of them were new, as far as the engine says so: PostgreSQL does not."""
     wanted = {row["id"]: row for row in found}
     if not wanted:
-        return set()
+        return Written(set(), set())
     if connection.dialect.name == "postgresql":
-        return arrays.upserted(connection, table, list(wanted.values()))
-    known = _known_ids(connection, table, list(wanted)) if len(wanted) >= FEW else wanted.keys()
-    if fresh := [row for id, row in wanted.items() if id not in known]:
-        straight.insert(connection, table, fresh)
-    old = [row for id, row in wanted.items() if id in known]
+        return Written(arrays.upserted(connection, table, list(wanted.values())), set())
+    fresh = insert_new(connection, table, list(wanted.values()))
+    old = [row for id, row in wanted.items() if id not in fresh]
     changed = straight.returned(connection, _upsert(table), old) if old else set()
-    return changed | {row["id"] for row in fresh}
+    return Written(changed | fresh, fresh)
 
 
 def _known_ids(connection: Connection, table: Table, ids: Sequence[str]) -> set[str]:

@@ -42,6 +42,8 @@ class SqlTransaction:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._held: frozenset[int] | None = None  # None: everything
+        self._unheld: set[str] = set()  # observations inserted here, which no incident holds yet
+        self._founded: set[str] = set()  # incidents inserted here, which no ticket is about yet
 
     @property
     def connection(self) -> Connection:
@@ -94,7 +96,9 @@ class SqlTransaction:
     def add_observations(self, observations: Sequence[Observation]) -> int:
         """Store those whose id is new or whose content differs; how many that were."""
         found = [rows.observation_row(observation) for observation in observations]
-        return len(sql.upsert(self._connection, schema.observations, found))
+        written = sql.written(self._connection, schema.observations, found)
+        self._unheld |= written.fresh
+        return len(written.changed)
 
     def withdraw(
         self,
@@ -211,11 +215,15 @@ class SqlTransaction:
 
     def incidents_with(self, observation_ids: Sequence[str]) -> list[Incident]:
         """Stored incidents that hold any of these observations, by first_seen and id."""
-        return sightings.incidents_holding(self._connection, observation_ids)
+        asked = self._that_may_be_held(observation_ids)
+        return sightings.incidents_holding(self._connection, asked)
 
     def memberships(self, observation_ids: Sequence[str]) -> dict[tuple[str, str], frozenset[str]]:
         """(category, incident id) -> all observations of the incidents that hold any of these."""
-        return sightings.memberships(self._connection, observation_ids)
+        return sightings.memberships(self._connection, self._that_may_be_held(observation_ids))
+
+    def _that_may_be_held(self, observation_ids: Sequence[str]) -> Sequence[str]:
+        return [id for id in observation_ids if id not in self._unheld]
 
     def hand_decisions(self) -> list[HandDecision]:
         """What persons decided about which observations are one thing, and did not take back."""
@@ -231,14 +239,16 @@ class SqlTransaction:
         StoreError when an observation would be in two incidents of one category.
         """
         found = [rows.incident_row(incident) for incident in incidents]
-        changed = sql.upsert(self._connection, schema.incidents, found)
-        self._save_members([row for row in _last_of_each(found) if row["id"] in changed])
+        changed, fresh = sql.written(self._connection, schema.incidents, found)
+        self._save_members([row for row in _last_of_each(found) if row["id"] in changed], fresh)
+        self._founded |= fresh
         return len(changed)
 
-    def _save_members(self, changed: Sequence[rows.Row]) -> None:
+    def _save_members(self, changed: Sequence[rows.Row], fresh: Collection[str]) -> None:
         table = schema.incident_observations
-        ids = [row["id"] for row in changed]
+        ids = [row["id"] for row in changed if row["id"] not in fresh]
         stored = sql.select_in(self._connection, table, table.c.incident_id, ids)
+        self._unheld.difference_update(o for row in changed for o in row["observation_ids"])
         before = {(r["category"], r["observation_id"], r["incident_id"]) for r in stored}
         after = {(r["category"], o, r["id"]) for r in changed for o in r["observation_ids"]}
         for category, observation_id, incident_id in sorted(before - after):
@@ -261,12 +271,14 @@ class SqlTransaction:
         for ticket in tickets:
             if not ticket.history:
                 raise StoreError(f"ticket {ticket.id} has no history: its first event is its birth")
+        self._founded.difference_update([ticket.incident_id for ticket in tickets])
         found = [rows.ticket_row(ticket) for ticket in tickets]
-        changed = sql.upsert(self._connection, schema.tickets, found)
-        return len(changed | self._append_history(tickets))
+        changed, fresh = sql.written(self._connection, schema.tickets, found)
+        return len(changed | self._append_history(tickets, fresh))
 
-    def _append_history(self, tickets: Sequence[Ticket]) -> set[str]:
-        stored = sql.events_of(self._connection, [ticket.id for ticket in tickets])
+    def _append_history(self, tickets: Sequence[Ticket], fresh: Collection[str]) -> set[str]:
+        known_ids = [ticket.id for ticket in tickets if ticket.id not in fresh]
+        stored = sql.events_of(self._connection, known_ids)
         new: dict[str, list[rows.Row]] = {}
         for ticket in tickets:
             events, known = rows.event_rows(ticket), stored.get(ticket.id, [])
@@ -285,11 +297,14 @@ class SqlTransaction:
     def tickets_about(self, incident_ids: Sequence[str]) -> list[Ticket]:
         """The tickets of these incidents, those that were split from them included, by id."""
         table = schema.tickets
-        found = sql.select_in(self._connection, table, table.c.incident_id, incident_ids)
+        known = [id for id in incident_ids if id not in self._founded]
+        found = sql.select_in(self._connection, table, table.c.incident_id, known)
         return sorted(sql.tickets_of_rows(self._connection, found), key=lambda ticket: ticket.id)
 
     def add_looks(self, looks: Sequence[Look]) -> int:
         """Store the looks whose id is new; how many that were."""
+        if not looks:
+            return 0
         found = [rows.look_row(look) for look in looks]
         new = sql.insert_new(self._connection, schema.looks, found)
         cells = [
