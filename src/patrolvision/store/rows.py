@@ -35,15 +35,15 @@ def _float(value: float | None) -> float | None:
 
 
 def _place_row(place: GeoPoint) -> Row:
-    cov = place.cov_en_m2
+    (ee, en), (_, nn) = place.cov_en_m2.tolist()
     lat_deg, lon_deg = float(place.lat_deg), float(place.lon_deg)
     return {
         "cell": cell_of(lat_deg, lon_deg),
-        "lat_deg": _float(lat_deg),
-        "lon_deg": _float(lon_deg),
-        "cov_ee_m2": _float(cov[0, 0]),
-        "cov_en_m2": _float(cov[0, 1]),
-        "cov_nn_m2": _float(cov[1, 1]),
+        "lat_deg": lat_deg + 0.0,
+        "lon_deg": lon_deg + 0.0,
+        "cov_ee_m2": ee + 0.0,
+        "cov_en_m2": en + 0.0,
+        "cov_nn_m2": nn + 0.0,
     }
 
 

@@ -39,11 +39,11 @@ class Instant(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Any) -> int | None:
         """Integer of the column."""
-        return None if value is None else micros_of(value)
+        return micros_or_none(value)
 
     def process_result_value(self, value: int | None, dialect: Any) -> datetime | None:
         """Datetime in UTC."""
-        return None if value is None else instant_of(value)
+        return instant_or_none(value)
 
 
 class CanonicalJson(TypeDecorator[Any]):
@@ -58,7 +58,22 @@ class CanonicalJson(TypeDecorator[Any]):
 
     def process_result_value(self, value: str | None, dialect: Any) -> Any:
         """The JSON value; lists where tuples went in."""
-        return None if value is None else orjson.loads(value)
+        return json_or_none(value)
+
+
+def micros_or_none(value: datetime | None) -> int | None:
+    """What a column of instants holds."""
+    return None if value is None else micros_of(value)
+
+
+def instant_or_none(value: int | None) -> datetime | None:
+    """The datetime in UTC that a column of instants holds."""
+    return None if value is None else instant_of(value)
+
+
+def json_or_none(value: str | None) -> Any:
+    """What a column of JSON says; lists where tuples went in."""
+    return None if value is None else orjson.loads(value)
 
 
 _CANONICAL = json.JSONEncoder(

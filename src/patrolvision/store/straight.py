@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Select, Table
@@ -16,6 +17,14 @@ from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
 
 from patrolvision.store import arrays, driver
 from patrolvision.store.rows import Row
+from patrolvision.store.schema import (
+    CanonicalJson,
+    Instant,
+    canonical_json,
+    instant_or_none,
+    json_or_none,
+    micros_or_none,
+)
 
 SQLITE = sqlite.dialect(paramstyle="named")
 BY_POSITION = sqlite.dialect(paramstyle="qmark")
@@ -108,24 +117,33 @@ def _inserting(table: Table) -> Any:
 
 @lru_cache(maxsize=64)
 def _from_driver(table: Table) -> tuple[tuple[str, ...], list[tuple[str, Convert]]]:
-    processors = (
-        (c.name, c.type.dialect_impl(SQLITE).result_processor(SQLITE, None)) for c in table.c
-    )
-    return tuple(c.name for c in table.c), [(n, p) for n, p in processors if p is not None]
+    converted = ((c.name, _read(c.type)) for c in table.c)
+    return tuple(c.name for c in table.c), [(n, p) for n, p in converted if p is not None]
 
 
-@lru_cache(maxsize=64)
-def _conversions(table: Table) -> dict[str, Convert]:
-    processors = ((c.name, c.type.dialect_impl(SQLITE).bind_processor(SQLITE)) for c in table.c)
-    return {name: process for name, process in processors if process is not None}
+def _read(kind: Any) -> Convert | None:
+    """What makes a value of the driver's; the two types of schema.py without their layers."""
+    known: dict[type, Convert] = {Instant: instant_or_none, CanonicalJson: json_or_none}
+    return known.get(type(kind)) or kind.dialect_impl(SQLITE).result_processor(SQLITE, None)
 
 
-def _to_driver(table: Table, names: Sequence[str], found: Sequence[Row]) -> list[tuple[Any, ...]]:
+def _written(kind: Any) -> Convert | None:
+    known: dict[type, Convert] = {Instant: micros_or_none, CanonicalJson: canonical_json}
+    return known.get(type(kind)) or kind.dialect_impl(SQLITE).bind_processor(SQLITE)
+
+
+@lru_cache(maxsize=256)
+def _taking(table: Table, names: Sequence[str]) -> tuple[Any, list[tuple[int, Convert]]]:
+    """What takes the columns named from a row, and which of these are to be converted."""
+    converted = [(k, _written(table.c[name].type)) for k, name in enumerate(names)]
+    return itemgetter(*names), [(k, convert) for k, convert in converted if convert is not None]
+
+
+def _to_driver(table: Table, names: Sequence[str], found: Sequence[Row]) -> list[list[Any]]:
     """The values of the columns named, row by row, as the driver stores them."""
-    conversions = _conversions(table)
-    columns: list[list[Any]] = []
-    for name in names:
-        values = [row[name] for row in found]
-        convert = conversions.get(name)
-        columns.append(values if convert is None else [convert(value) for value in values])
-    return list(zip(*columns, strict=True))
+    take, converted = _taking(table, names)
+    told = [list(take(row)) for row in found]
+    for k, convert in converted:
+        for values in told:
+            values[k] = convert(values[k])
+    return told
