@@ -51,8 +51,9 @@ def cells_of(
     connection: Connection, ranges: Sequence[tuple[int, int]]
 ) -> dict[str, list[int]] | None:
     """The parameter of in_cells; None where inclusive ranges are to be asked for as such."""
-    count = sum(last - first + 1 for first, last in ranges)
-    if connection.dialect.name != "postgresql" or count > MOST_CELLS:
+    if connection.dialect.name != "postgresql":
+        return None
+    if sum(last - first + 1 for first, last in ranges) > MOST_CELLS:
         return None
     return {"cells": [cell for first, last in ranges for cell in range(first, last + 1)]}
 

@@ -46,7 +46,11 @@ def joined_ranges(
     places: Sequence[tuple[float, float]], radius_m: float, per_degree: int = CELLS_PER_DEGREE
 ) -> list[tuple[int, int]]:
     """The ranges around all of the places (lat_deg, lon_deg), in order, none touching another."""
-    boxes = (box_around(lat, lon, radius_m) for lat, lon in places)
+    return ranges_over([box_around(lat, lon, radius_m) for lat, lon in places], per_degree)
+
+
+def ranges_over(boxes: Sequence[Box], per_degree: int = CELLS_PER_DEGREE) -> list[tuple[int, int]]:
+    """The ranges of cells that hold every place in any of the boxes, as joined_ranges."""
     found = sorted({r for box in boxes for r in _ranges(box, per_degree)})
     joined = found[:1]
     for first, last in found[1:]:

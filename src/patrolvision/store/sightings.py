@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache, partial
 from math import pi, sin
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,12 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    literal_column,
     select,
     type_coerce,
 )
 
+from patrolvision.geo.boxes import Box
 from patrolvision.geo.geodesy import ecef_from_geodetic, local_en
 from patrolvision.geo.pairs import pairs_within
 from patrolvision.geo.plane import Plane
@@ -40,6 +43,9 @@ SEEN = tuple(c.name for c in schema.observations.c)
 MEAN_RADIUS_M = 6371008.8
 FEW_PLACES = 8  # each compared with every point
 FEW_PAIRS = 32  # measured in plain floats sooner than as arrays
+# Canonical JSON of a list of texts that holds more than one. As a parameter SQLite would plan anew
+# for it each time.
+SEVERAL: ColumnElement[str] = literal_column("""'%","%'""")
 SLACK_M = 0.01  # of the rounding of planes as wide as the Earth
 Place = tuple[float, float]
 
@@ -126,12 +132,8 @@ def anchors_around(
     """What a mission saw within radius_m of a place that another mission saw too."""
     of = {"mission": mission_id, "but": but}
     found = _rows_around(connection, _anchors_in, [place], radius_m, of)
-    shared = [row for row in found.values() if len(orjson.loads(row[1])) > 1]
-    return [_anchor(row[3:]) for row in sorted(_within(shared, 3, [place], radius_m), key=_by_time)]
-
-
-def _by_time(row: Any) -> tuple[int, str]:
-    return row[2], row[0]
+    close = _within(list(found.values()), 2, [place], radius_m)
+    return [_anchor(row[2:]) for row in sorted(close, key=itemgetter(1, 0))]
 
 
 def _anchor(row: Any) -> Anchor:
@@ -149,26 +151,21 @@ def _rows_around(
 ) -> dict[str, Any]:
     """id -> row, of what the statement finds in the cells and the box around the places."""
     found: dict[str, Any] = {}
-    ranges = near.joined_ranges(places, radius_m)
-    parameters = {**asked, **_box(places, radius_m)}
-    for count, bounds in asked_ranges(connection, ranges):
+    boxes = [near.box_around(lat, lon, radius_m) for lat, lon in places]
+    parameters = {**asked, **_box(boxes)}
+    for count, bounds in asked_ranges(connection, near.ranges_over(boxes)):
         result = straight.fetched(connection, statement(count), parameters | bounds)
         found |= {row[0]: row for row in result}
     return found
 
 
-def _box(places: Sequence[Place], radius_m: float) -> dict[str, float]:
-    """The bounds of in_box; without a limit in longitude where it would cross ±180."""
-    boxes = [near.box_around(lat, lon, radius_m) for lat, lon in places]
-    west, east = min(box[1] for box in boxes), max(box[3] for box in boxes)
+def _box(boxes: Sequence[Box]) -> dict[str, float]:
+    """The bounds of in_box around all; without a limit in longitude where it would cross ±180."""
+    souths, wests, norths, easts = zip(*boxes, strict=True)
+    west, east = min(wests), max(easts)
     if west < -180.0 or east > 180.0:
         west, east = -360.0, 360.0
-    return {
-        "south": min(box[0] for box in boxes),
-        "north": max(box[2] for box in boxes),
-        "west": west,
-        "east": east,
-    }
+    return {"south": min(souths), "north": max(norths), "west": west, "east": east}
 
 
 def _within(rows: Sequence[Any], lat: int, places: Sequence[Place], radius_m: float) -> list[Any]:
@@ -181,13 +178,13 @@ def _within(rows: Sequence[Any], lat: int, places: Sequence[Place], radius_m: fl
 
 def within_any(
     lat_deg: Sequence[float], lon_deg: Sequence[float], places: Sequence[Place], radius_m: float
-) -> NDArray[np.bool_]:
+) -> Sequence[bool] | NDArray[np.bool_]:
     """Which (N,) of the points lie within the radius of any place: as geodesy.distance_m."""
     limit = 2 * MEAN_RADIUS_M * sin(min(radius_m / (2 * MEAN_RADIUS_M), pi / 2))
     if len(places) * len(lat_deg) <= FEW_PAIRS:
         planes = [Plane(*place) for place in places]
         at = zip(lat_deg, lon_deg, strict=True)
-        return np.array([any(p.chord_m2(*one) <= limit**2 for p in planes) for one in at])
+        return [any(p.chord_m2(*one) <= limit**2 for p in planes) for one in at]
     centre_lat, centre_lon = np.array(places).T
     points = ecef_from_geodetic(lat_deg, lon_deg)
     centres = ecef_from_geodetic(centre_lat, centre_lon)
@@ -263,7 +260,7 @@ def _anchors_in(ranges: int) -> Select[Any]:
     names = ("lat_deg", "lon_deg", "cov_ee_m2", "cov_en_m2", "cov_nn_m2")
     bias = (seen.c.bias_ee_m2, seen.c.bias_en_m2, seen.c.bias_nn_m2)
     columns = [
-        *(seen.c.id, table.c.mission_ids, seen.c.first_seen),
+        *(seen.c.id, seen.c.first_seen),
         *(seen.c[name] for name in names),
         *bias,
         *(table.c[name] for name in names),
@@ -274,6 +271,7 @@ def _anchors_in(ranges: int) -> Select[Any]:
         .select_from(held.join(table, table.c.id == members.c.incident_id))
         .where(in_ranges(seen.c.cell, ranges), _in_box(seen))
         .where(_mission() == bindparam("mission"), seen.c.id != bindparam("but"))
+        .where(_raw(table.c.mission_ids).like(SEVERAL))
         .order_by(table.c.first_seen, table.c.id)
     )
 
