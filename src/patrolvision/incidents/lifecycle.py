@@ -146,6 +146,8 @@ def visits_of(
 
     Well: further inside the look's outline than its error and the settings' margin.
     """
+    if not looks:
+        return [[] for _ in lat_deg]
     covering: list[list[Look]] = [[] for _ in lat_deg]
     places = np.stack([np.asarray(lat_deg, np.float64), np.asarray(lon_deg, np.float64)], axis=1)
     margin = np.maximum(settings.look_margin_m, np.asarray(sigma_m, np.float64))

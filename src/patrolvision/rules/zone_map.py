@@ -121,11 +121,12 @@ class ZoneMap:
 
     def probability_of(self, rule: ZoneRule, place: GeoPoint, at: datetime) -> float:
         """Of the place lying in any zone of this rule that is in force at the instant."""
-        inside = np.zeros(POINTS, dtype=bool)
-        for hit in self.hits(place):
-            if hit.zone.rule == rule and hit.zone.force_at(at) == "open":
-                inside |= hit.inside
-        return float(inside.mean())
+        inside = [
+            hit.inside
+            for hit in self.hits(place)
+            if hit.zone.rule == rule and hit.zone.force_at(at) == "open"
+        ]
+        return float(np.logical_or.reduce(inside).mean()) if inside else 0.0
 
     def _near(self, place: GeoPoint) -> list[Zone]:
         if not self.zones:
