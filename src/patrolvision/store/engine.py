@@ -23,7 +23,7 @@ from sqlalchemy.exc import (
     NoSuchModuleError,
     SQLAlchemyError,
 )
-from sqlalchemy.pool import PoolProxiedConnection, StaticPool
+from sqlalchemy.pool import StaticPool
 
 from patrolvision.errors import StoreError
 from patrolvision.store import driver
@@ -110,7 +110,7 @@ def _sqlite(url: URL, create: bool) -> Engine:
         options = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
     engine = create_engine(url, **options)
     event.listen(engine, "connect", _prepare_sqlite)
-    engine.dialect.do_begin = _begin_sqlite  # type: ignore[method-assign, assignment]
+    event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
@@ -128,11 +128,10 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     cursor.close()
 
 
-def _begin_sqlite(connection: PoolProxiedConnection) -> None:
-    # Of the dialect rather than a listener: an engine that is listened to takes longer over every
-    # connection than SQLite over the transaction.
-    driver: Any = connection.driver_connection
-    driver.execute("BEGIN IMMEDIATE" if connection.info.pop(WRITING, False) else "BEGIN")
+def _begin_sqlite(connection: Connection) -> None:
+    writing = connection.get_execution_options().get(WRITING, False)
+    driver: Any = connection.connection.driver_connection
+    driver.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
 def _postgresql(url: URL) -> Engine:
@@ -174,8 +173,8 @@ def _prepare_postgresql(connection: Any, _record: object) -> None:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A connection in a writing transaction: committed when the context ends well."""
-    with _turn(engine.url), translated(engine.url), engine.connect() as connection:
-        connection.info[WRITING] = True
+    with _turn(engine.url), translated(engine.url), engine.connect() as plain:
+        connection = plain.execution_options(**{WRITING: True})
         with connection.begin():
             plan_once(connection)
             yield connection
