@@ -17,6 +17,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -25,9 +26,9 @@ from fastapi import Request
 from fastapi.responses import Response
 from sqlalchemy import Engine
 
-from patrolvision.api.maker import Maker
 from patrolvision.store.versions import Versions
 
+MAKERS = 1
 KNOWN_FOR = timedelta(seconds=10)  # by key or session, without being noted as seen
 TRUSTED_FOR = timedelta(seconds=1)  # a key that sends, however much is committed meanwhile
 MOST_KNOWN = 4096
@@ -65,7 +66,7 @@ class Kept:
         self, engine: Engine, most_bytes: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._versions, self._most, self._clock = Versions(engine), most_bytes, clock
-        self._maker = Maker("answer")
+        self._makers = ThreadPoolExecutor(MAKERS, "answer")
         self._lock = threading.Lock()
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
         self._size = 0
@@ -76,8 +77,8 @@ class Kept:
         self.again = self.made = 0
 
     def make(self, build: Callable[[], Made]) -> asyncio.Future[Made]:
-        """What build returns, from the thread that makes answers."""
-        return self._maker.make(build)
+        """What build returns, from one of the makers' threads."""
+        return asyncio.get_running_loop().run_in_executor(self._makers, build)
 
     async def version(self, request: Request) -> Hashable:
         """The state of the store when this request was first asked about."""
