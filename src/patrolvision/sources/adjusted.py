@@ -23,8 +23,9 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from patrolvision.geo.geodesy import local_en, offset
-from patrolvision.sources.strips import LEAST_WAY_M, Pair, Verdicts
+from patrolvision.geo.geodesy import offset
+from patrolvision.sources.angles import turn_between
+from patrolvision.sources.strips import LEAST_WAY_M, Pair, Verdicts, between
 from patrolvision.types import FloatArray, Pose
 
 Plane = NDArray[np.complex128]  # north + i east, metres
@@ -48,63 +49,47 @@ def adjusted(
     poses are as `strips.corrected` leaves them; None where the fixes were good enough, or nothing
     tells.
     """
-    usable = [p for p in pairs if not isinstance(poses[p.first], str)
-              and not isinstance(poses[p.second], str)]  # fmt: skip
-    ways = _ways(usable, verdicts)
-    noise = _noise(poses, ways)
+    known = {k: pose for k, pose in enumerate(poses) if isinstance(pose, Pose)}
+    usable = [_after(p, verdicts) for p in pairs if p.first in known and p.second in known]
+    noise = _noise(known, usable)
     if noise is None:
         return tuple(poses), None
-    found = list(poses)
     for start in range(0, len(poses), BLOCK):
-        block = range(start, min(start + BLOCK, len(poses)))
-        within = [p for p in usable if p.first in block and p.second in block]
-        found = _block_solved(found, within, ways, verdicts, noise)
-    return tuple(found), noise[0]
+        block = range(start, start + BLOCK)
+        known |= _laid(known, [p for p in usable if p.first in block and p.second in block], noise)
+    return tuple(known.get(k, pose) for k, pose in enumerate(poses)), noise[0]
 
 
-def _ways(pairs: Sequence[Pair], verdicts: Verdicts) -> dict[tuple[int, int], complex]:
-    """(first, second) -> from camera to camera by the pictures, north + i east, metres."""
+def _after(pair: Pair, verdicts: Verdicts) -> Pair:
+    """The pair as it is once headings and heights are corrected: errors left, way as it is."""
+    done = [verdicts.turned.get(k, (0.0, 0.0))[0] for k in (pair.first, pair.second)]
     ratio = 1.0 if verdicts.height_ratio is None else verdicts.height_ratio[0]
-    return {
-        (pair.first, pair.second): pair.way * cmath.exp(1j * _turned(pair.first, verdicts)) * ratio
-        for pair in pairs
-    }
+    return replace(
+        pair,
+        first_error_deg=turn_between(done[0], pair.first_error_deg),
+        second_error_deg=turn_between(done[1], pair.second_error_deg),
+        way=pair.way * cmath.rect(ratio, math.radians(done[0])),
+    )
 
 
-def _turned(index: int, verdicts: Verdicts) -> float:
-    """By how much a heading was corrected already, radians."""
-    return math.radians(verdicts.turned.get(index, (0.0, 0.0))[0])
-
-
-def _between(first: Pose, second: Pose) -> complex:
-    east, north = local_en(first.lat_deg, first.lon_deg, second.lat_deg, second.lon_deg)
-    return complex(float(north), float(east))
-
-
-def _noise(
-    poses: Sequence[Pose | str], ways: Mapping[tuple[int, int], complex]
-) -> tuple[float, float] | None:
+def _noise(poses: Mapping[int, Pose], pairs: Sequence[Pair]) -> tuple[float, float] | None:
     """Sigmas per axis, metres: of a fix against its neighbours, of a way by the pictures.
 
     Of what remains between fixes and pictures only the part along the way counts, less what their
     scales differ by: a heading or a height that is a little off leaves it alone. Two ways that meet
     in a photo share its fix and nothing else.
     """
-    long = {
-        (i, j): (way, _between(first, second))
-        for (i, j), way in ways.items()
-        if isinstance(first := poses[i], Pose) and isinstance(second := poses[j], Pose)
-        and abs(way) > LEAST_WAY_M
-    }  # fmt: skip
-    scale = median([abs(base) / abs(way) for way, base in long.values()] or [1.0])
+    long = [pair for pair in pairs if pair.way_m > LEAST_WAY_M]
+    scale = median([pair.ratio for pair in long] or [1.0])
     rest: list[float] = []
     at: dict[int, list[tuple[complex, float]]] = {}  # photo -> direction from it, what remains
-    for (i, j), (way, base) in long.items():
-        along = way / abs(way)
-        off = (base * along.conjugate()).real - scale * abs(way)
+    for pair in long:
+        along = pair.way / pair.way_m
+        base = between(poses[pair.first], poses[pair.second])
+        off = (base * along.conjugate()).real - scale * pair.way_m
         rest.append(off)
-        at.setdefault(i, []).append((along, off))
-        at.setdefault(j, []).append((-along, off))
+        at.setdefault(pair.first, []).append((along, off))
+        at.setdefault(pair.second, []).append((-along, off))
     products, shares = [], []
     for ends in at.values():
         for (one, off), (other, other_off) in combinations(ends, 2):
@@ -121,38 +106,29 @@ def _noise(
     return math.sqrt(of_fixes), math.sqrt(max(of_pairs, PAIR_SIGMA_M**2))
 
 
-def _block_solved(
-    poses: list[Pose | str],
-    pairs: Sequence[Pair],
-    ways: Mapping[tuple[int, int], complex],
-    verdicts: Verdicts,
-    noise: tuple[float, float],
-) -> list[Pose | str]:
-    """The same poses, those that the pairs tie together moved and turned."""
+def _laid(
+    poses: Mapping[int, Pose], pairs: Sequence[Pair], noise: tuple[float, float]
+) -> dict[int, Pose]:
+    """The poses that the pairs tie together, moved and turned."""
     tied = sorted({k for p in pairs for k in (p.first, p.second)})
     if not tied:
-        return poses
-    place = {k: n for n, k in enumerate(tied)}
-    known = [pose for k in tied if isinstance(pose := poses[k], Pose)]
-    here = known[0]
-    fixes = np.array([_between(here, pose) for pose in known])
-    ends = np.array([(place[p.first], place[p.second]) for p in pairs])
-    steps = np.array([ways[p.first, p.second] for p in pairs])
-    turns = np.array([_turn_left(p, verdicts) for p in pairs])
-    headings = np.radians([max(pose.sigma_heading_deg, 0.1) for pose in known])
-    places, turned = _solved(fixes, ends, steps, turns, headings, noise)
-    for k, pose, there, angle in zip(tied, known, places, turned, strict=True):
+        return {}
+    row = {k: n for n, k in enumerate(tied)}
+    here = poses[tied[0]]
+    places, turned = _solved(
+        fixes=np.array([between(here, poses[k]) for k in tied]),
+        ends=np.array([(row[p.first], row[p.second]) for p in pairs]),
+        steps=np.array([p.way for p in pairs]),
+        turns=np.radians([turn_between(p.first_error_deg, p.second_error_deg) for p in pairs]),
+        headings=np.radians([max(poses[k].sigma_heading_deg, 0.1) for k in tied]),
+        noise=noise,
+    )
+    found = {}
+    for k, there, angle in zip(tied, places, turned, strict=True):
         lat, lon = offset(here.lat_deg, here.lon_deg, there.imag, there.real)
-        heading = (pose.heading_deg + math.degrees(float(angle))) % 360.0
-        poses[k] = replace(pose, lat_deg=float(lat), lon_deg=float(lon), heading_deg=heading)
-    return poses
-
-
-def _turn_left(pair: Pair, verdicts: Verdicts) -> float:
-    """What the second heading still lacks beyond the first, by the pictures; radians."""
-    said = math.radians(pair.second_error_deg - pair.first_error_deg)
-    left = said - _turned(pair.second, verdicts) + _turned(pair.first, verdicts)
-    return (left + math.pi) % (2 * math.pi) - math.pi
+        heading = (poses[k].heading_deg + math.degrees(float(angle))) % 360.0
+        found[k] = replace(poses[k], lat_deg=float(lat), lon_deg=float(lon), heading_deg=heading)
+    return found
 
 
 def _solved(
@@ -166,7 +142,8 @@ def _solved(
     """(places (N,), turns (N,) rad) by iterated weighted least squares.
 
     fixes (N,), ends (M, 2) indices, steps (M,) from end to end, turns (M,) between the ends,
-    headings (N,) sigmas in rad. Unknowns per photo: north, east, and a small turn that its steps
+    headings (N,) sigmas in rad. Huber's weights are our own, for SciPy, which has them, comes only
+    with the extra torch. Unknowns per photo: north, east, and a small turn that its steps
     make with it; and one scale of all steps, for a height that is a little off.
     """
     n, m = len(fixes), len(ends)

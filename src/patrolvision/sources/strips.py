@@ -113,8 +113,7 @@ def compare(
     a, b = seen_first[near], seen_second[near]
     turn = cmath.phase(complex(np.sum((a - a.mean()) * np.conj(b - b.mean()))))
     way = complex(a.mean() - cmath.exp(1j * turn) * b.mean())
-    east, north = local_en(first.lat_deg, first.lon_deg, second.lat_deg, second.lon_deg)
-    base = complex(float(north), float(east))
+    base = between(first, second)
     shorter_m = max(min(abs(way), abs(base)), 1e-6)
     noise_m = math.hypot(math.sqrt(2.0) * FIX_SIGMA_M, TILT_SIGMA_M * first.height_m)
     error = math.degrees(cmath.phase(base / way)) if abs(way) > 1e-6 else 0.0
@@ -126,6 +125,12 @@ def compare(
         way=way,
         base_m=abs(base),
     )
+
+
+def between(first: Pose, second: Pose) -> complex:
+    """From fix to fix, north + i east, metres."""
+    east, north = local_en(first.lat_deg, first.lon_deg, second.lat_deg, second.lon_deg)
+    return complex(float(north), float(east))
 
 
 def judged(pairs: Sequence[Pair], heights_m: Mapping[int, float]) -> Verdicts:

@@ -163,12 +163,12 @@ _Seen = tuple[int, Pose, Features]
 
 def _to_compare(seen: Sequence[_Seen], pose: Pose) -> list[_Seen]:
     """The photos just before, and for one that looks down those taken closest beside it."""
-    last = list(seen)[-PARTNERS:]
-    before = [one for one in last if pose.at - one[1].at <= LONGEST_PAUSE]
+    known = list(seen)
+    before = [one for one in known[-PARTNERS:] if pose.at - one[1].at <= LONGEST_PAUSE]
     if pose.pitch_deg > STEEPEST_PITCH_DEG:
         return before
     beside = []
-    for one in list(seen)[:-PARTNERS]:
+    for one in known[:-PARTNERS]:
         apart_m = float(distance_m(pose.lat_deg, pose.lon_deg, one[1].lat_deg, one[1].lon_deg))
         if pose.at - one[1].at <= LONGEST_FLIGHT and apart_m <= BESIDE_HEIGHTS * pose.height_m:
             beside.append((apart_m, -one[0], one))
