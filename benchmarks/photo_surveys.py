@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from helpers import flights
 from helpers.flights import HOME, Shot
 from patrolvision.cli import main as patrolvision
-from patrolvision.geo.geodesy import local_en, offset
+from patrolvision.geo.geodesy import local_en
 from patrolvision.types import FloatArray, Image
 
 PICTURES = ("DJI-00760-00021", "DJI_0005-0099", "DJI_0762-00023", "DJI-00760-00022", "DJI_0022",
@@ -135,22 +135,10 @@ def ground_of(shared: Path, name: str) -> tuple[Image, FloatArray, tuple[float, 
     return image, np.stack([east, north], axis=1), (width * metres, height * metres)
 
 
-def zones_around(path: Path) -> Path:
-    """No stopping anywhere, so that every vehicle that stands is an incident."""
-    corners = [offset(*HOME, e, n) for e, n in ((-299, -299), (299, -299), (299, 299), (-299, 299))]
-    ring = [[float(lon), float(lat)] for lat, lon in [*corners, corners[0]]]
-    feature = {
-        "type": "Feature",
-        "properties": {"zone_id": "all", "rule": "no_stopping", "timezone": "Europe/Minsk"},
-        "geometry": {"type": "Polygon", "coordinates": [ring]},
-    }
-    path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
-    return path
-
-
 def places_found(folder: Path, photos: Path) -> FloatArray:
     """Metres east and north (N, 2) of every parked vehicle that `patrolvision run` makes."""
-    db, zones = f"sqlite:///{folder / 'patrol.db'}", zones_around(folder / "zones.geojson")
+    db = f"sqlite:///{folder / 'patrol.db'}"
+    zones = flights.write_zones(folder / "zones.geojson")
     told = io.StringIO()
     with contextlib.redirect_stdout(told), contextlib.redirect_stderr(io.StringIO()):
         out = str(folder / "out")

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from helpers.flights import HOME, METRES_PER_PIXEL, Shot, write_flight
+from helpers.flights import HOME, METRES_PER_PIXEL, Shot, write_flight, write_zones
 from patrolvision.cli import main
-from patrolvision.geo.geodesy import local_en, offset
+from patrolvision.geo.geodesy import local_en
 from patrolvision.types import FloatArray
 
 PICTURE = "DJI_0762-00001"  # straight down, 25 cars stand in it; a still picture, so none moves
@@ -49,18 +49,6 @@ def vehicles(shared: Path) -> tuple[np.ndarray, FloatArray]:
     east = (rows[:, 1] - 0.5) * width * METRES_PER_PIXEL
     north = (0.5 - rows[:, 2]) * height * METRES_PER_PIXEL
     return image, np.stack([east, north], axis=1)
-
-
-def write_zones(path: Path) -> Path:
-    corners = [offset(*HOME, e, n) for e, n in ((-99, -99), (99, -99), (99, 99), (-99, 99))]
-    ring = [[float(lon), float(lat)] for lat, lon in [*corners, corners[0]]]
-    feature = {
-        "type": "Feature",
-        "properties": {"zone_id": "all", "rule": "no_stopping", "timezone": "Europe/Minsk"},
-        "geometry": {"type": "Polygon", "coordinates": [ring]},
-    }
-    path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
-    return path
 
 
 def test_each_parked_vehicle_is_one_incident(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -106,6 +107,22 @@ def place_of(shot: Shot) -> tuple[float, float]:
     north = shot.north_m if shot.said_north_m is None else shot.said_north_m
     lat, lon = offset(*HOME, east, north)
     return float(lat), float(lon)
+
+
+def write_zones(path: Path, half_side_m: float = 300.0) -> Path:
+    """No stopping anywhere around HOME, so that every vehicle that stands is an incident."""
+    ends = ((-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1))
+    corners = [offset(*HOME, east * half_side_m, north * half_side_m) for east, north in ends]
+    feature = {
+        "type": "Feature",
+        "properties": {"zone_id": "all", "rule": "no_stopping", "timezone": "Europe/Minsk"},
+        "geometry": {
+            "type": "Polygon",
+            "coordinates": [[[float(lon), float(lat)] for lat, lon in corners]],
+        },
+    }
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    return path
 
 
 def write_flight(folder: Path, ground: Image, shots: Sequence[Shot], seed: int = 1) -> Path:
